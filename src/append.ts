@@ -1,0 +1,195 @@
+import { sql } from "drizzle-orm";
+import type { BaseSQLiteDatabase, SQLiteInsertBase } from "drizzle-orm/sqlite-core";
+import { andThen, type Database, type Result, type Transaction } from "./database.js";
+import {
+  type Action,
+  type Actions,
+  type EncodedEvent,
+  type EventLimits,
+  encodeEvent,
+  type NewEvent,
+  type StoredEvent,
+  sameEvent,
+} from "./event.js";
+import { InputError } from "./input-error.js";
+import { selectEvents } from "./read.js";
+import { type EventsTable, events } from "./schema.js";
+
+export type ConflictErrorCode = "ID_CONFLICT" | "FORK";
+
+/**
+ * The log holds another event in the place of the one to append: under the same id (`ID_CONFLICT`), or under
+ * the same cortex and counter (`FORK`). `id` is the refused event's, `existingId` the one in the log or in
+ * the same batch. Nothing was written.
+ */
+export class ConflictError extends Error {
+  override readonly name = "ConflictError";
+
+  constructor(
+    readonly code: ConflictErrorCode,
+    readonly id: string,
+    readonly existingId: string,
+  ) {
+    super(
+      code === "ID_CONFLICT"
+        ? `Another event is already stored under id ${id}.`
+        : `Event ${id} has the cortex and counter of event ${existingId}.`,
+    );
+  }
+}
+
+export interface AppendOptions<A extends Actions = Action> extends EventLimits {
+  /** Default `events`. */
+  table?: EventsTable<A>;
+}
+
+/**
+ * Appends one event, or a batch in one statement: all or nothing, in the order given, with contiguous seqs.
+ * The event is part of the log when the transaction commits and gone when it rolls back.
+ *
+ * Safe to retry with the same `id`s: an event that is already stored is not stored again, and the answer is
+ * the stored one. A log with `ids` of its own making cannot tell a retry from a new event.
+ *
+ * @throws InputError synchronously, before any SQL runs: the event is not valid, or `tx` is not a transaction.
+ * @throws ConflictError another event has this id, or this cortex and counter. Nothing was written.
+ */
+export function append<X extends Transaction, A extends Actions = Action>(
+  tx: X,
+  event: NewEvent<NoInfer<A>>,
+  options?: AppendOptions<A>,
+): Result<X, StoredEvent<A>>;
+export function append<X extends Transaction, A extends Actions = Action>(
+  tx: X,
+  events: readonly NewEvent<NoInfer<A>>[],
+  options?: AppendOptions<A>,
+): Result<X, StoredEvent<A>[]>;
+export function append(tx: Transaction, input: unknown, options: AppendOptions<any> = {}): unknown {
+  if (typeof tx?.rollback !== "function") {
+    throw new InputError(
+      "NOT_A_TRANSACTION",
+      "tx",
+      "must be the transaction that db.transaction() passes on",
+    );
+  }
+  const { table = events } = options;
+  const batch = encodeBatch(input, options);
+  const unique = dedupe(batch);
+  return andThen(findClashes(tx, table, input, unique), (existing) => {
+    const stored = new Map<string, StoredEvent<any>>(existing.map((event) => [event.id, event]));
+    refuseConflicts(unique, existing);
+    const fresh = [...unique.values()].filter(({ event }) => !stored.has(event.id));
+    return andThen(insertRows(tx, table, fresh), (seqs) => {
+      fresh.forEach(({ event }, i) => {
+        stored.set(event.id, { seq: seqs[i]!, ...event });
+      });
+      const answer = batch.map(({ event }) => stored.get(event.id)!);
+      return Array.isArray(input) ? answer : answer[0];
+    });
+  });
+}
+
+/**
+ * The same append as an unexecuted query, for `db.batch([...])`, which is atomic: the only such write on D1.
+ * It answers with the `seq` and `id` of each event it stored. An event that is already stored is left out; a
+ * conflict fails the whole batch with the driver's constraint error. `data` is compared here as JSON text.
+ *
+ * @throws InputError synchronously: the event is not valid.
+ * @throws ConflictError synchronously: two events given here have one id, or one cortex and counter.
+ */
+export function appendQuery<D extends Database, A extends Actions = Action>(
+  db: D,
+  input: NewEvent<NoInfer<A>> | readonly NewEvent<NoInfer<A>>[],
+  options: AppendOptions<A> = {},
+): AppendQuery<D, A> {
+  const { table = events as unknown as EventsTable<A> } = options;
+  const rows = rowsJson([...dedupe(encodeBatch(input, options)).values()]);
+  const select = sql`select null, ${VALUES} from json_each(${rows}) where not exists (
+    select 1 from ${table} as stored where stored.id = value->>0
+    and (action, trace_id, cortex_id, origin, timestamp, data, vclock) is
+    (value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7))`;
+  return db.insert(table).select(select).returning({ seq: table.seq, id: table.id }) as never;
+}
+
+export type AppendQuery<D, A extends Actions> =
+  D extends BaseSQLiteDatabase<infer Kind, infer Run, any, any>
+    ? SQLiteInsertBase<EventsTable<A>, Kind, Run, { seq: number; id: string }>
+    : never;
+
+const VALUES = sql.raw(Array.from({ length: 9 }, (_, i) => `value->>${i}`).join(", "));
+
+function encodeBatch(input: unknown, options: EventLimits): EncodedEvent[] {
+  if (!Array.isArray(input)) return [encodeEvent(input, "", options)];
+  return input.map((event, i) => encodeEvent(event, `events[${i}].`, options));
+}
+
+/** The batch by id, each event once. */
+function dedupe(batch: readonly EncodedEvent[]): Map<string, EncodedEvent> {
+  const byId = new Map<string, EncodedEvent>();
+  for (const encoded of batch) {
+    const { event } = encoded;
+    const twin = byId.get(event.id);
+    if (twin && !sameEvent(twin.event, event)) throw new ConflictError("ID_CONFLICT", event.id, event.id);
+    byId.set(event.id, twin ?? encoded);
+  }
+  refuseConflicts(byId, []);
+  return byId;
+}
+
+function refuseConflicts(
+  batch: ReadonlyMap<string, EncodedEvent>,
+  existing: readonly StoredEvent<any>[],
+): void {
+  const places = new Map<string, string>();
+  for (const event of [...existing, ...Array.from(batch.values(), ({ event }) => event)]) {
+    const twin = batch.get(event.id)?.event;
+    if (twin && !sameEvent(twin, event)) throw new ConflictError("ID_CONFLICT", event.id, event.id);
+    const counter = event.vclock?.[event.cortexId];
+    if (counter === undefined) continue;
+    const place = `${event.cortexId} ${counter}`;
+    const holder = places.get(place) ?? event.id;
+    if (holder !== event.id) throw new ConflictError("FORK", event.id, holder);
+    places.set(place, holder);
+  }
+}
+
+/** What the log already holds under these ids or in these places; fresh ids without a clock clash with nothing. */
+function findClashes(
+  tx: Transaction,
+  table: EventsTable<any>,
+  input: unknown,
+  batch: ReadonlyMap<string, EncodedEvent>,
+): StoredEvent<any>[] | PromiseLike<StoredEvent<any>[]> {
+  const inputs = (Array.isArray(input) ? input : [input]) as { id?: string; vclock?: unknown }[];
+  const ids = inputs.flatMap(({ id }) => id ?? []);
+  const places = [...batch.values()].flatMap(({ event, counter }) =>
+    counter === null ? [] : [[event.cortexId, counter]],
+  );
+  if (ids.length === 0 && places.length === 0) return [];
+  return selectEvents(
+    tx,
+    table,
+    sql`seq in (
+      select e.seq from json_each(${JSON.stringify(ids)}) cross join ${table} as e on e.id = value
+      union
+      select e.seq from json_each(${JSON.stringify(places)}) cross join ${table} as e
+      on e.cortex_id = value->>0 and e.counter = value->>1)`,
+    sql`seq`,
+  );
+}
+
+function insertRows(tx: Transaction, table: EventsTable<any>, rows: readonly EncodedEvent[]) {
+  const insert = sql`insert into ${table}
+    (id, action, trace_id, cortex_id, origin, timestamp, data, vclock, counter)
+    select ${VALUES} from json_each(${rowsJson(rows)}) returning seq`;
+  const seqs = tx.values(insert) as [number | bigint][];
+  // By index: a libsql row is not iterable.
+  return andThen(seqs, (all) => all.map((row) => Number(row[0])));
+}
+
+function rowsJson(rows: readonly EncodedEvent[]): string {
+  return JSON.stringify(
+    rows.map(({ event: e, data, vclock, counter }) => [
+      ...[e.id, e.action, e.traceId, e.cortexId, e.origin, e.timestamp, data, vclock, counter],
+    ]),
+  );
+}

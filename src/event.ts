@@ -1,0 +1,267 @@
+import { InputError, type InputErrorCode, shapeOf } from "./input-error.js";
+import {
+  encodeJson,
+  isPlainObject,
+  isStorableText,
+  parseJson,
+  refuseInexactNumbers,
+  sameJson,
+} from "./json.js";
+import { isULID, newULID, ulidTime } from "./ulid.js";
+import type { VectorClock } from "./vector-clock.js";
+
+/** What can happen to a trace. An app may use others: see `createEventsTable`. */
+export type Action = "create" | "update" | "archive" | "unarchive" | "trash" | "recover" | "purge";
+
+/** The actions of a log: a union of names, or an interface that maps each name to the type of its `data`. */
+export type Actions = string | object;
+
+export type ActionOf<A extends Actions> = A extends string ? A : keyof A & string;
+
+type DataOf<A extends Actions, K extends string> = A extends string
+  ? unknown
+  : K extends keyof A
+    ? A[K]
+    : never;
+
+type Fields<A extends Actions, K extends string> = K extends string
+  ? {
+      /** ULID, unique in the log. */
+      id: string;
+      action: K;
+      /** The entity that was changed: 1 to 255 characters. */
+      traceId: string;
+      /** ULID: the stable identity of the node that made the change. */
+      cortexId: string;
+      /** That node's display name when it wrote: 1 to 255 characters. For people, never for identity. */
+      origin: string;
+      /** RFC 3339 in UTC, kept to the letter, with up to nine digits of a second. */
+      timestamp: string;
+      /** What the node knew when it wrote, its own entry counting this event. At most 256 entries. */
+      vclock?: VectorClock;
+    } & (undefined extends DataOf<A, K> ? { data?: DataOf<A, K> } : { data: DataOf<A, K> })
+  : never;
+
+/**
+ * An immutable record of one mutation. The types of `action` and `data` are the app's promise to itself: an
+ * event from elsewhere may carry a well-formed action that this app does not know, so keep a `default` branch.
+ */
+export type Event<A extends Actions = Action> = Fields<A, ActionOf<A>>;
+
+/** An event as it lies in the log. `seq` is its place in the order of arrival, local to one database. */
+export type StoredEvent<A extends Actions = Action> = Event<A> & { seq: number };
+
+type Optional<T, K extends PropertyKey> = T extends unknown
+  ? Omit<T, K> & Partial<Pick<T, K & keyof T>>
+  : never;
+
+/** An event to append. `id` defaults to `newULID()`, `timestamp` to the time in the id. */
+export type NewEvent<A extends Actions = Action> = Optional<Event<A>, "id" | "timestamp">;
+
+export interface EventLimits {
+  /** The most bytes that `data` may have as JSON in UTF-8. Default 1 MiB. */
+  maxDataBytes?: number;
+}
+
+/** A valid event with its JSON columns as text. */
+export interface EncodedEvent {
+  event: Event<any>;
+  data: string | null;
+  vclock: string | null;
+  counter: number | null;
+}
+
+const MAX_NAME = 255;
+const MAX_CLOCK_ENTRIES = 256;
+const ACTION = /^[a-z][a-z0-9_]{0,63}$/;
+const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/;
+const FIELDS = new Set([
+  "seq",
+  "id",
+  "action",
+  "traceId",
+  "cortexId",
+  "origin",
+  "timestamp",
+  "data",
+  "vclock",
+]);
+const JSON_FIELDS = new Set([
+  "id",
+  "action",
+  "trace_id",
+  "cortex_id",
+  "origin",
+  "timestamp",
+  "data",
+  "vclock",
+]);
+
+/** Validates everything, fills in the defaults and encodes; `at` prefixes the field in errors. */
+export function encodeEvent(
+  input: unknown,
+  at: string,
+  { maxDataBytes = 2 ** 20 }: EventLimits,
+): EncodedEvent {
+  if (typeof input !== "object" || input === null || Array.isArray(input)) {
+    throw new InputError("INVALID_EVENT", `${at}event`, `must be an object, got ${shapeOf(input)}`);
+  }
+  refuseUnknownFields(input, FIELDS, `${at}event`);
+  const {
+    id = newULID(),
+    action,
+    traceId,
+    cortexId,
+    origin,
+    data,
+    vclock,
+  } = input as Record<string, unknown>;
+  checkULID(id, "INVALID_ID", `${at}id`);
+  if (typeof action !== "string" || !ACTION.test(action)) {
+    const problem = `must be 1 to 64 characters of a-z, 0-9 and _, starting with a letter, got ${shapeOf(action)}`;
+    throw new InputError("INVALID_ACTION", `${at}action`, problem);
+  }
+  checkName(traceId, "INVALID_TRACE_ID", `${at}traceId`);
+  checkULID(cortexId, "INVALID_CORTEX_ID", `${at}cortexId`);
+  checkName(origin, "INVALID_ORIGIN", `${at}origin`);
+  const { timestamp = new Date(ulidTime(id)).toISOString() } = input as { timestamp?: unknown };
+  checkTimestamp(timestamp, `${at}timestamp`);
+  const clock = vclock === undefined ? undefined : checkedClock(vclock, cortexId, `${at}vclock`);
+
+  return {
+    event: {
+      ...{ id, action, traceId, cortexId, origin, timestamp },
+      ...(data !== undefined && { data }),
+      ...(clock && { vclock: clock }),
+    },
+    data: data === undefined ? null : encodeJson(data, `${at}data`, maxDataBytes),
+    vclock: clock ? JSON.stringify(clock) : null,
+    counter: clock ? clock[cortexId]! : null,
+  };
+}
+
+/** Whether two events with one id are the same event. */
+export function sameEvent(a: Event<any>, b: Event<any>): boolean {
+  return (
+    a.id === b.id &&
+    a.action === b.action &&
+    a.traceId === b.traceId &&
+    a.cortexId === b.cortexId &&
+    a.origin === b.origin &&
+    a.timestamp === b.timestamp &&
+    sameJson(a.data, b.data) &&
+    sameJson(a.vclock, b.vclock)
+  );
+}
+
+/**
+ * Reads the seed's JSON form: `id`, `action`, `trace_id`, `cortex_id`, `origin`, `timestamp`, and `data` and
+ * `vclock` where present. `data: null` is present, and stays apart from an absent one. Nothing is lost: a
+ * field that is not part of the form, or a number that JavaScript would round, is refused.
+ *
+ * @throws InputError as `append` does, and `INVALID_JSON`, `UNKNOWN_FIELD`, `INVALID_NUMBER`; `field` is the
+ * name in `Event`.
+ */
+export function parseEvent<A extends Actions = Action>(json: string, limits: EventLimits = {}): Event<A> {
+  const raw = parseJson(json, "event");
+  if (!isPlainObject(raw)) {
+    throw new InputError("INVALID_EVENT", "event", `must be a JSON object, got ${shapeOf(raw)}`);
+  }
+  refuseUnknownFields(raw, JSON_FIELDS, "event");
+  const {
+    id = null,
+    action,
+    trace_id: traceId,
+    cortex_id: cortexId,
+    origin,
+    timestamp = null,
+    data,
+    vclock,
+  } = raw;
+  const { event } = encodeEvent(
+    { id, action, traceId, cortexId, origin, timestamp, data, vclock },
+    "",
+    limits,
+  );
+  refuseInexactNumbers(json);
+  return event as unknown as Event<A>;
+}
+
+/** Writes the seed's JSON form; `seq` is local and left out. Throws `InputError` as `append` does. */
+export function formatEvent<A extends Actions>(
+  event: Event<A> | StoredEvent<A>,
+  limits: EventLimits = {},
+): string {
+  const { id, action, traceId, cortexId, origin, timestamp, data, vclock } = encodeEvent(
+    event,
+    "",
+    limits,
+  ).event;
+  return JSON.stringify({
+    id,
+    action,
+    trace_id: traceId,
+    cortex_id: cortexId,
+    origin,
+    timestamp,
+    data,
+    vclock,
+  });
+}
+
+export function checkULID(value: unknown, code: InputErrorCode, field: string): asserts value is string {
+  if (!isULID(value)) {
+    throw new InputError(code, field, `must be a ULID (26 characters, upper case), got ${shapeOf(value)}`);
+  }
+}
+
+export function checkName(value: unknown, code: InputErrorCode, field: string): asserts value is string {
+  if (typeof value !== "string" || value.length === 0 || value.length > MAX_NAME) {
+    throw new InputError(code, field, `must be text of 1 to ${MAX_NAME} characters, got ${shapeOf(value)}`);
+  }
+  if (!isStorableText(value)) throw new InputError(code, field, "holds a NUL or a lone surrogate");
+}
+
+function checkTimestamp(value: unknown, field: string): asserts value is string {
+  // The date must survive a round trip: JavaScript reads 31 February as 3 March.
+  const valid = typeof value === "string" && TIMESTAMP.test(value) && isRealSecond(value.slice(0, 19));
+  if (!valid) {
+    throw new InputError(
+      "INVALID_TIMESTAMP",
+      field,
+      `must be RFC 3339 in UTC, ending in Z, got ${shapeOf(value)}`,
+    );
+  }
+}
+
+function isRealSecond(text: string): boolean {
+  const time = Date.parse(`${text}Z`);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
+}
+
+/** A copy with its keys in order, so that equal clocks have equal text. */
+function checkedClock(value: unknown, cortexId: string, field: string): VectorClock {
+  const refuse = (problem: string, at = field): never => {
+    throw new InputError("INVALID_VCLOCK", at, problem);
+  };
+  if (!isPlainObject(value)) return refuse(`must be a plain object, got ${shapeOf(value)}`);
+  const keys = Object.keys(value).sort();
+  if (keys.length > MAX_CLOCK_ENTRIES)
+    return refuse(`has ${keys.length} entries, more than ${MAX_CLOCK_ENTRIES}`);
+  const clock: Record<string, number> = {};
+  for (const key of keys) {
+    const counter = value[key];
+    if (!isULID(key)) return refuse(`has a key that is not a ULID, but ${shapeOf(key)}`);
+    if (!Number.isSafeInteger(counter) || (counter as number) < 1) {
+      return refuse(`must be a whole number from 1 to 2^53 - 1, got ${shapeOf(counter)}`, `${field}.${key}`);
+    }
+    clock[key] = counter as number;
+  }
+  if (clock[cortexId] === undefined) return refuse("has no entry for the event's own cortex");
+  return clock;
+}
+
+function refuseUnknownFields(input: object, known: ReadonlySet<string>, field: string): void {
+  const unknown = Object.keys(input).filter((key) => !known.has(key)).length;
+  if (unknown > 0) throw new InputError("UNKNOWN_FIELD", field, `has ${unknown} field(s) that no event has`);
+}

@@ -1,0 +1,139 @@
+import { InputError, type InputErrorCode, shapeOf } from "./input-error.js";
+
+const MAX_DEPTH = 64;
+const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*|[{}[\],:]/g;
+
+type Path = (string | number)[];
+
+/** libsql aborts the process on a lone surrogate and reads text back only up to a NUL. */
+export function isStorableText(text: string): boolean {
+  return text.isWellFormed() && !text.includes("\0");
+}
+
+/**
+ * The JSON text of a value that JSON can hold without loss: null, booleans, finite numbers but -0, storable
+ * strings, dense arrays and plain objects of these, at most 64 levels deep and `maxBytes` of UTF-8 long.
+ */
+export function encodeJson(value: unknown, field: string, maxBytes: number): string {
+  const path: Path = [];
+  let budget = maxBytes;
+  const refuse = (code: InputErrorCode, problem: string): never => {
+    throw new InputError(code, field, problem, [...path]);
+  };
+  const tooLarge = () => refuse("DATA_TOO_LARGE", `is larger than ${maxBytes} bytes as JSON`);
+
+  const checkEntry = (key: string | number, entry: unknown): void => {
+    path.push(key);
+    check(entry);
+    path.pop();
+  };
+  const check = (node: unknown): void => {
+    // Every node costs a byte or more: the count also ends objects that reach the same part in 2^64 ways.
+    if (--budget < 0) tooLarge();
+    if (typeof node === "string") {
+      if (!isStorableText(node)) refuse("INVALID_DATA", "holds text with a NUL or a lone surrogate");
+    } else if (typeof node === "number") {
+      if (!Number.isFinite(node) || Object.is(node, -0)) {
+        refuse("INVALID_DATA", `holds ${Object.is(node, -0) ? "-0" : node}, which JSON cannot`);
+      }
+    } else if (typeof node === "object" && node !== null) {
+      if (path.length >= MAX_DEPTH)
+        refuse("DATA_TOO_DEEP", `nests deeper than ${MAX_DEPTH} levels or contains itself`);
+      if (Array.isArray(node)) {
+        if (Object.keys(node).length !== node.length)
+          refuse("INVALID_DATA", "holds an array with holes or named keys");
+        for (let i = 0; i < node.length; i++) checkEntry(i, node[i]);
+      } else {
+        if (!isPlainObject(node))
+          refuse("INVALID_DATA", "holds an object that is not plain, such as a Date or Map");
+        for (const key of Object.keys(node)) {
+          if (!isStorableText(key)) refuse("INVALID_DATA", "holds a key with a NUL or a lone surrogate");
+          checkEntry(key, (node as Record<string, unknown>)[key]);
+        }
+      }
+    } else if (typeof node !== "boolean" && node !== null) {
+      refuse("INVALID_DATA", `holds ${shapeOf(node)}, which JSON cannot`);
+    }
+  };
+
+  check(value);
+  const text = JSON.stringify(value);
+  if (byteLengthExceeds(text, maxBytes)) tooLarge();
+  return text;
+}
+
+export function parseJson(text: string, field: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new InputError("INVALID_JSON", field, "is not JSON");
+  }
+}
+
+/** Whether two JSON values say the same: the order of an object's keys does not matter. */
+export function sameJson(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const keys = Object.keys(a);
+  return (
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => Object.hasOwn(b, key) && sameJson(a[key as never], b[key as never]))
+  );
+}
+
+// An object of another realm (a vm, a test runner) is plain too: its prototype is the root of that realm.
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Object.getOwnPropertySymbols(value).length > 0)
+    return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || (Object.getPrototypeOf(prototype) === null && !Array.isArray(value));
+}
+
+function byteLengthExceeds(text: string, max: number): boolean {
+  if (text.length > max) return true;
+  return text.length * 3 > max && new TextEncoder().encode(text).length > max;
+}
+
+/**
+ * Refuses an object's JSON text if JSON.parse would round, overflow or lose the sign of a number in it. The
+ * path of keys is kept, so that the number can be found in a large document; its first key is the field.
+ */
+export function refuseInexactNumbers(text: string): void {
+  const path: Path = [];
+  let key: string | undefined;
+  for (const [token] of text.matchAll(TOKEN)) {
+    const top = path.length - 1;
+    if (token === "{") path.push("");
+    else if (token === "[") path.push(0);
+    else if (token === "}" || token === "]") path.pop();
+    else if (token === "," && typeof path[top] === "number") path[top]++;
+    else if (token === ":") path[top] = JSON.parse(key!) as string;
+    else if (token[0] === '"') key = token;
+    else if (token !== "," && !isExact(token)) {
+      const [field, ...inside] = path;
+      throw new InputError(
+        "INVALID_NUMBER",
+        String(field),
+        "holds a number that JavaScript would change",
+        inside,
+      );
+    }
+  }
+}
+
+function isExact(token: string): boolean {
+  return decimal(token) === decimal(String(Number(token)));
+}
+
+/** The one spelling of a decimal's value: sign, digits without outer zeros, exponent. */
+function decimal(token: string): string | undefined {
+  const match = NUMBER.exec(token);
+  if (!match) return undefined;
+  const [, sign, whole = "", fraction = "", exponent = "0"] = match;
+  const digits = (whole + fraction).replace(/^0+/, "");
+  const significant = digits.replace(/0+$/, "");
+  if (significant === "") return `${sign}0`;
+  return `${sign}${significant}e${Number(exponent) - fraction.length + digits.length - significant.length}`;
+}
