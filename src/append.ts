@@ -122,6 +122,16 @@ function encodeBatch(input: unknown, options: EventLimits): EncodedEvent[] {
   return input.map((event, i) => encodeEvent(event, `events[${i}].`, options));
 }
 
+export function assertTransaction(tx: Transaction): void {
+  if (typeof tx?.rollback !== "function") {
+    throw new InputError(
+      "NOT_A_TRANSACTION",
+      "tx",
+      "must be the transaction that db.transaction() passes on",
+    );
+  }
+}
+
 /** The batch by id, each event once. */
 function dedupe(batch: readonly EncodedEvent[]): Map<string, EncodedEvent> {
   const byId = new Map<string, EncodedEvent>();
@@ -177,7 +187,8 @@ function findClashes(
   );
 }
 
-function insertRows(tx: Transaction, table: EventsTable<any>, rows: readonly EncodedEvent[]) {
+/** Inserts valid events that clash with none in the log, and answers with their seqs. */
+export function insertRows(tx: Transaction, table: EventsTable<any>, rows: readonly EncodedEvent[]) {
   const insert = sql`insert into ${table}
     (id, action, trace_id, cortex_id, origin, timestamp, data, vclock, counter)
     select ${VALUES} from json_each(${rowsJson(rows)}) returning seq`;

@@ -18,7 +18,7 @@ export type Actions = string | object;
 
 export type ActionOf<A extends Actions> = A extends string ? A : keyof A & string;
 
-type DataOf<A extends Actions, K extends string> = A extends string
+export type DataOf<A extends Actions, K extends string> = A extends string
   ? unknown
   : K extends keyof A
     ? A[K]
@@ -240,7 +240,7 @@ function isRealSecond(text: string): boolean {
 }
 
 /** A copy with its keys in order, so that equal clocks have equal text. */
-function checkedClock(value: unknown, cortexId: string, field: string): VectorClock {
+export function checkedClock(value: unknown, cortexId: string, field: string): VectorClock {
   const refuse = (problem: string, at = field): never => {
     throw new InputError("INVALID_VCLOCK", at, problem);
   };
@@ -261,7 +261,7 @@ function checkedClock(value: unknown, cortexId: string, field: string): VectorCl
   return clock;
 }
 
-function refuseUnknownFields(input: object, known: ReadonlySet<string>, field: string): void {
+export function refuseUnknownFields(input: object, known: ReadonlySet<string>, field: string): void {
   const unknown = Object.keys(input).filter((key) => !known.has(key)).length;
   if (unknown > 0) throw new InputError("UNKNOWN_FIELD", field, `has ${unknown} field(s) that no event has`);
 }

@@ -6,6 +6,16 @@ export {
   ConflictError,
   type ConflictErrorCode,
 } from "./append.js";
+export { clock } from "./clock.js";
+export {
+  type Cortex,
+  type CortexOptions,
+  drifted,
+  type Mutation,
+  openCortex,
+  TraceError,
+  type TraceErrorCode,
+} from "./cortex.js";
 export type { Database, Result, Transaction } from "./database.js";
 export {
   type Action,
@@ -18,19 +28,19 @@ export {
   parseEvent,
   type StoredEvent,
 } from "./event.js";
-export { InputError, type InputErrorCode } from "./input-error.js";
-export { migrationsFolder, migrationsTable } from "./migrations.js";
 export {
+  type Cursor,
+  CursorError,
   type FeedOptions,
   feed,
-  forTrace,
-  get,
-  latest,
   pages,
-  type ReadOptions,
-  since,
-  type TraceOptions,
-} from "./read.js";
+  type TailOptions,
+  tail,
+} from "./feed.js";
+export { InputError, type InputErrorCode } from "./input-error.js";
+export { migrationsFolder, migrationsTable } from "./migrations.js";
+export { forTrace, get, latest, type ReadOptions, since, type TraceOptions } from "./read.js";
 export { createEventsTable, type EventsTable, events } from "./schema.js";
+export type { StandardSchema } from "./standard-schema.js";
 export { isULID, newULID, type ULIDSource, ulidFactory, ulidTime } from "./ulid.js";
-export type { VectorClock } from "./vector-clock.js";
+export { type Causality, compare, increment, merge, type VectorClock } from "./vector-clock.js";

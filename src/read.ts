@@ -21,17 +21,6 @@ export interface TraceOptions<A extends Actions = Action> extends ReadOptions<A>
   order?: "asc" | "desc";
 }
 
-export interface FeedOptions<A extends Actions = Action> extends ReadOptions<A> {
-  /** The seq of the last event already seen. Default 0: from the beginning. */
-  after?: number;
-  /** The most events in a page. Default 1,000. */
-  limit?: number;
-  /** Only events with one of these actions. */
-  actions?: readonly (NoInfer<A> extends string ? NoInfer<A> : keyof NoInfer<A> & string)[];
-  traceId?: string;
-  cortexId?: string;
-}
-
 /**
  * What happened to a trace: its events in the order of their ids, which is the order of time as far as the
  * writers' clocks agree. Pages go on from the last id seen (`after`; `before` with `order: "desc"`); an event
@@ -78,59 +67,6 @@ export function since<D extends Database, A extends Actions = Action>(
     sql`id`,
     limit,
   );
-}
-
-/**
- * One page of the log in the order of arrival. Go on with `after` = the last event's `seq`: every event that
- * will ever commit gets a seq above all that a reader outside a transaction has seen, so none is missed.
- * Advance no cursor on events of a transaction that may roll back: their seqs are given out again.
- * With a filter, the cost is the number of events passed over, not only of those returned.
- *
- * @throws InputError `INVALID_CURSOR`, `INVALID_LIMIT`, `INVALID_ACTION`, `INVALID_TRACE_ID`, `INVALID_CORTEX_ID`.
- */
-export function feed<D extends Database, A extends Actions = Action>(
-  db: D,
-  options: FeedOptions<A> = {},
-): Result<D, StoredEvent<A>[]> {
-  const { after = 0, limit = 1000, actions, traceId, cortexId, table } = options;
-  if (!Number.isSafeInteger(after) || after < 0) {
-    throw new InputError("INVALID_CURSOR", "after", `must be a whole number from 0, got ${shapeOf(after)}`);
-  }
-  const where = [sql`seq > ${after}`];
-  // The unary plus keeps SQLite on the primary key: another index would have to sort.
-  if (traceId !== undefined) {
-    checkName(traceId, "INVALID_TRACE_ID", "traceId");
-    where.push(sql`+trace_id = ${traceId}`);
-  }
-  if (cortexId !== undefined) {
-    checkULID(cortexId, "INVALID_CORTEX_ID", "cortexId");
-    where.push(sql`+cortex_id = ${cortexId}`);
-  }
-  if (actions !== undefined) {
-    for (const action of actions) checkName(action, "INVALID_ACTION", "actions");
-    where.push(sql`action in (select value from json_each(${JSON.stringify(actions)}))`);
-  }
-  return selectEvents(db, table, sql.join(where, sql` and `), sql`seq`, limit);
-}
-
-/**
- * All pages of the feed up to its end: `for await (const page of pages(db, { after }))`. No page is empty.
- * It gives other tasks a turn after each page. `limit` is the size of a page.
- *
- * @throws InputError as `feed` does, at the first step.
- */
-export async function* pages<A extends Actions = Action>(
-  db: Database,
-  options: FeedOptions<A> = {},
-): AsyncGenerator<StoredEvent<A>[], void, undefined> {
-  let { after = 0, limit = 1000 } = options;
-  for (;;) {
-    const page: StoredEvent<A>[] = await feed(db, { ...options, after });
-    if (page.length > 0) yield page;
-    if (page.length < limit) return;
-    after = page.at(-1)!.seq;
-    await nextTurn();
-  }
 }
 
 /**
@@ -192,7 +128,7 @@ function toEvent([seq, id, action, traceId, cortexId, origin, timestamp, vclock,
   return event;
 }
 
-function checkLimit(limit: unknown): void {
+export function checkLimit(limit: unknown): void {
   if (!Number.isSafeInteger(limit) || (limit as number) < 1) {
     throw new InputError("INVALID_LIMIT", "limit", `must be a whole number from 1, got ${shapeOf(limit)}`);
   }
@@ -201,9 +137,4 @@ function checkLimit(limit: unknown): void {
 function checkedId(id: unknown, field: string): string {
   checkULID(id, "INVALID_CURSOR", field);
   return id;
-}
-
-// setTimeout where there is no setImmediate: it costs a millisecond a page in Node.
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => (globalThis.setImmediate ?? setTimeout)(resolve));
 }

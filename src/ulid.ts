@@ -25,24 +25,19 @@ export function ulidFactory({
   clock = Date.now,
   randomness = pooledRandomness,
 }: ULIDSource = {}): () => string {
-  let time = -1;
   let last = "";
   return () => {
-    const now = clock();
-    if (!Number.isSafeInteger(now) || now < 0) {
-      throw new InputError("INVALID_CLOCK", "clock", `must return whole milliseconds, got ${shapeOf(now)}`);
-    }
-    if (now <= time && !last.endsWith(LAST_RANDOM)) {
-      last = incrementBase32(last);
-      return last;
-    }
-    const next = Math.max(now, time + 1);
-    if (next > TIME_MAX)
-      throw new InputError("INVALID_CLOCK", "clock", "is past the last time a ULID can hold");
-    last = encodeTime(next) + randomPart(randomness);
-    time = next;
+    last = ulidAfter(last, clock(), randomness);
     return last;
   };
+}
+
+/** An id of the time `now` if that is greater than `last`, else the next id after `last` ("" for none). */
+export function ulidAfter(last: string, now: number, randomness = pooledRandomness): string {
+  const time = timePart(now);
+  if (time > last) return time + randomPart(randomness);
+  if (!last.endsWith(LAST_RANDOM)) return incrementBase32(last);
+  return ulidAfter("", ulidTime(last) + 1, randomness);
 }
 
 /** A new id from the process-wide generator: see `ulidFactory`. */
@@ -56,6 +51,24 @@ export function isULID(value: unknown): value is string {
 /** The milliseconds since 1970 that a ULID carries. */
 export function ulidTime(id: string): number {
   return decodeTime(id);
+}
+
+/** The greatest id of the time `now`. */
+export function lastULIDOf(now: number): string {
+  return timePart(now) + LAST_RANDOM;
+}
+
+export function checkedTime(now: number): number {
+  if (Number.isSafeInteger(now) && now >= 0 && now <= TIME_MAX) return now;
+  throw new InputError(
+    "INVALID_CLOCK",
+    "clock",
+    `must return whole milliseconds below 2^48, got ${shapeOf(now)}`,
+  );
+}
+
+function timePart(now: number): string {
+  return encodeTime(checkedTime(now));
 }
 
 function randomPart(randomness: () => number): string {
@@ -73,7 +86,7 @@ function randomPart(randomness: () => number): string {
 const pool = new Uint8Array(4096);
 let drawn = pool.length;
 
-function pooledRandomness(): number {
+export function pooledRandomness(): number {
   if (drawn === pool.length) {
     crypto.getRandomValues(pool);
     drawn = 0;

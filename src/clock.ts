@@ -1,0 +1,36 @@
+import { type SQL, sql } from "drizzle-orm";
+import { andThen, type Database, type Result } from "./database.js";
+import type { Actions } from "./event.js";
+import type { ReadOptions } from "./read.js";
+import { type EventsTable, events } from "./schema.js";
+import type { VectorClock } from "./vector-clock.js";
+
+/**
+ * All that this log has seen: each cortex with the greatest counter of its events here. Reads two index
+ * entries per cortex, however long the log. Events without a clock do not count.
+ */
+export function clock<D extends Database, A extends Actions>(
+  db: D,
+  { table }: ReadOptions<A> = {},
+): Result<D, VectorClock> {
+  const rows = db.values(sql`select ${clockJson(table ?? events)}`) as [[string]];
+  return andThen(rows, (all) => parseClock(all[0][0])) as never;
+}
+
+// SQLite has no skip scan for this: the recursion seeks from each cortex to the next.
+export function clockJson(table: EventsTable<any>): SQL {
+  return sql`(
+    with recursive cortex(id) as (
+      select min(cortex_id) from ${table} where cortex_id > ''
+      union all
+      select (select min(cortex_id) from ${table} where cortex_id > cortex.id) from cortex where cortex.id is not null
+    )
+    select json_group_object(id, (select max(counter) from ${table} where cortex_id = cortex.id))
+    from cortex where id is not null
+  )`;
+}
+
+export function parseClock(json: string): VectorClock {
+  const counters = Object.entries(JSON.parse(json) as Record<string, number | null>);
+  return Object.fromEntries(counters.filter((entry): entry is [string, number] => entry[1] !== null));
+}

@@ -1,0 +1,295 @@
+import { sql } from "drizzle-orm";
+import { TIME_MAX } from "ulid";
+import { assertTransaction, ConflictError, insertRows } from "./append.js";
+import { clockJson, parseClock } from "./clock.js";
+import { andThen, type Database, type Result, type Transaction } from "./database.js";
+import {
+  type Action,
+  type ActionOf,
+  type Actions,
+  checkedClock,
+  checkName,
+  checkULID,
+  type DataOf,
+  type EncodedEvent,
+  type EventLimits,
+  encodeEvent,
+  type NewEvent,
+  refuseUnknownFields,
+  type StoredEvent,
+} from "./event.js";
+import { InputError, shapeOf } from "./input-error.js";
+import { sameJson } from "./json.js";
+import { nextState, stateAfter, type TraceState, transitions } from "./lifecycle.js";
+import { selectEvents, since } from "./read.js";
+import { type EventsTable, events } from "./schema.js";
+import { type InputOf, type OutputOf, type StandardSchema, validate } from "./standard-schema.js";
+import { checkedTime, lastULIDOf, type ULIDSource, ulidAfter } from "./ulid.js";
+import { increment, type VectorClock } from "./vector-clock.js";
+
+type Schemas = { readonly [action: string]: StandardSchema };
+type Validated<A extends Actions, S, Side extends "input" | "output"> = {
+  [K in ActionOf<A> | (keyof S & string)]: K extends keyof S
+    ? { input: InputOf<S[K]>; output: OutputOf<S[K]> }[Side]
+    : DataOf<A, K>;
+};
+type Stamped = "cortexId" | "origin" | "timestamp" | "vclock";
+type WithoutStamps<E> = E extends unknown ? Omit<E, Stamped> : never;
+
+/** A change to record. The cortex stamps the rest. */
+export type Mutation<A extends Actions = Action> = WithoutStamps<NewEvent<A>> & {
+  /** The id that must be the trace's greatest, or "none" for a new trace. */
+  expect?: string;
+};
+
+export interface CortexOptions<A extends Actions = Action, S extends Schemas = Schemas>
+  extends ULIDSource,
+    EventLimits {
+  /** ULID: the cortex's identity, made once and kept. One node, one id; its processes may share it. */
+  id: string;
+  /** Its display name. */
+  origin: string;
+  /** How far ahead of `clock` an id in the log may be and still be followed, in milliseconds. Default 5 minutes. */
+  maxDrift?: number;
+  /** Default `events`. */
+  table?: EventsTable<A>;
+  /** A Standard Schema validator per action; its output is what is stored. */
+  schemas?: S;
+  /** Whether to refuse actions that the trace's state does not allow. Default false. */
+  lifecycle?: boolean;
+}
+
+export interface Cortex<In extends Actions = Action, Out extends Actions = In> {
+  readonly id: string;
+  readonly origin: string;
+  /**
+   * Appends a change, or a batch of them: all or nothing, in order, with contiguous seqs. Inside the caller's
+   * transaction it reads from the log what to stamp:
+   * - `vclock`: all that the log has seen, with this cortex's counter one higher. So a cortex's counters are
+   *   1, 2, 3, … without a gap, across processes and restarts.
+   * - `id`: greater than every id in the log that is at most `maxDrift` ahead of the clock, and than this
+   *   cortex's last one: the order by id respects what happened before. A bounded hybrid logical clock
+   *   (Kulkarni et al., "Logical Physical Clocks", 2014).
+   * - `timestamp`: the clock's time.
+   *
+   * With an `id` of the caller's, a retry is safe: if that id is stored with the same action, trace and data,
+   * the answer is the stored event, and nothing is checked or written anew. Such an id is stored as it is,
+   * so its place in the order by id is the caller's.
+   *
+   * @throws InputError synchronously, before any SQL runs.
+   * @throws TraceError `STALE_HEAD`, `LIFECYCLE`: nothing was written.
+   * @throws ConflictError `ID_CONFLICT`: nothing was written.
+   */
+  append<X extends Transaction>(tx: X, mutation: Mutation<In>): Result<X, StoredEvent<Out>>;
+  append<X extends Transaction>(tx: X, mutations: readonly Mutation<In>[]): Result<X, StoredEvent<Out>[]>;
+}
+
+export type TraceErrorCode = "STALE_HEAD" | "LIFECYCLE";
+
+/**
+ * The trace is not where the caller took it to be: its head is another (`STALE_HEAD`), or its state does not
+ * allow the action (`LIFECYCLE`). `expected` and `actual` are heads, or the action and the state.
+ */
+export class TraceError extends Error {
+  override readonly name = "TraceError";
+
+  constructor(
+    readonly code: TraceErrorCode,
+    readonly traceId: string,
+    readonly expected: string,
+    readonly actual: string,
+  ) {
+    super(
+      code === "STALE_HEAD"
+        ? `The trace's head was expected to be ${expected} and is ${actual}.`
+        : `The action ${expected} is not possible on a trace whose state is ${actual}.`,
+    );
+  }
+}
+
+const MAX_DRIFT = 5 * 60_000;
+const MUTATION_FIELDS = new Set(["id", "action", "traceId", "data", "expect"]);
+const ANY_ULID = "0".repeat(26);
+
+/**
+ * A writer: one node of the federation, which stamps its events from the log itself. It keeps no state, so
+ * any number of processes may open the same cortex.
+ *
+ * @throws InputError `INVALID_CORTEX_ID`, `INVALID_ORIGIN`, `INVALID_DRIFT`.
+ */
+export function openCortex<A extends Actions = Action, const S extends Schemas = Record<never, never>>(
+  options: CortexOptions<A, S>,
+): Cortex<Validated<A, S, "input">, Validated<A, S, "output">> {
+  const { id: cortexId, origin, clock = Date.now, randomness, maxDrift = MAX_DRIFT, schemas } = options;
+  const { lifecycle = false, table = events } = options;
+  checkULID(cortexId, "INVALID_CORTEX_ID", "id");
+  checkName(origin, "INVALID_ORIGIN", "origin");
+  checkDrift(maxDrift);
+
+  const prepare = (mutation: Mutation<any>, now: number, at: string): Prepared => {
+    if (typeof mutation !== "object" || mutation === null) {
+      throw new InputError("INVALID_EVENT", `${at}event`, `must be an object, got ${shapeOf(mutation)}`);
+    }
+    refuseUnknownFields(mutation, MUTATION_FIELDS, `${at}event`);
+    const { expect, id, action, data, traceId } = mutation as Mutation<any> & { data?: unknown };
+    if (expect !== undefined && expect !== "none") checkULID(expect, "INVALID_EXPECT", `${at}expect`);
+    const schema = schemas && Object.hasOwn(schemas, action) ? schemas[action] : undefined;
+    const encoded = encodeEvent(
+      {
+        ...{ id: id === undefined ? ANY_ULID : id, action, traceId, cortexId, origin },
+        timestamp: new Date(now).toISOString(),
+        data: schema ? validate(schema, data, `${at}data`) : data,
+      },
+      at,
+      options,
+    );
+    return { encoded, givenId: id, expect };
+  };
+
+  const guard = (trace: TraceHead, { encoded, expect }: Prepared): void => {
+    const { action, traceId } = encoded.event;
+    const head = trace.id ?? "none";
+    if (expect !== undefined && expect !== head) throw new TraceError("STALE_HEAD", traceId, expect, head);
+    if (!lifecycle) return;
+    const state = nextState(trace.state, action);
+    if (!state) throw new TraceError("LIFECYCLE", traceId, action, trace.state);
+    trace.state = state;
+  };
+
+  /** The event as it will be stored; `log` moves on to where it is once this event is in it. */
+  const stamp = (log: LogState, prepared: Prepared, now: number, bound: string): EncodedEvent => {
+    const { encoded, givenId } = prepared;
+    const trace = log.traces.get(encoded.event.traceId);
+    if (trace) guard(trace, prepared);
+    const id = givenId ?? ulidAfter(log.lastId, now, randomness);
+    if (id > log.lastId && (givenId === undefined || id <= bound)) log.lastId = id;
+    if (trace && id > (trace.id ?? "")) trace.id = id;
+    log.clock = checkedClock(increment(log.clock, cortexId), cortexId, "vclock");
+    const event = { ...encoded.event, id, vclock: log.clock };
+    return { event, data: encoded.data, vclock: JSON.stringify(log.clock), counter: log.clock[cortexId]! };
+  };
+
+  const append = (tx: Transaction, input: Mutation<any> | readonly Mutation<any>[]): unknown => {
+    assertTransaction(tx);
+    const now = checkedTime(clock());
+    const bound = lastULIDOf(Math.min(now + maxDrift, TIME_MAX));
+    const batch = Array.isArray(input)
+      ? input.map((mutation, i) => prepare(mutation, now, `events[${i}].`))
+      : [prepare(input as Mutation<any>, now, "")];
+    const guarded = batch.filter(({ expect }) => lifecycle || expect !== undefined);
+    const traceIds = [...new Set(guarded.map(({ encoded }) => encoded.event.traceId))];
+
+    return andThen(findGiven(tx, table, batch), (given) =>
+      andThen(lookUp(tx, table, cortexId, bound, traceIds), (log) => {
+        const known = new Map<string, EncodedEvent["event"]>(given.map((event) => [event.id, event]));
+        const fresh: EncodedEvent[] = [];
+        const ids = batch.map((prepared) => {
+          const twin = prepared.givenId === undefined ? undefined : known.get(prepared.givenId);
+          if (twin) {
+            refuseOther(twin, prepared.encoded.event);
+            return twin.id;
+          }
+          const stamped = stamp(log, prepared, now, bound);
+          known.set(stamped.event.id, stamped.event);
+          fresh.push(stamped);
+          return stamped.event.id;
+        });
+        return andThen(insertRows(tx, table, fresh), (seqs) => {
+          fresh.forEach(({ event }, i) => {
+            known.set(event.id, { seq: seqs[i]!, ...event } as StoredEvent<any>);
+          });
+          const answer = ids.map((id) => known.get(id)!);
+          return Array.isArray(input) ? answer : answer[0];
+        });
+      }),
+    );
+  };
+  return { id: cortexId, origin, append: append as never };
+}
+
+/**
+ * The events whose ids are more than `maxDrift` milliseconds ahead of the clock, by id: a cortex does not
+ * follow them, and they stand at the end of every order by id until their time comes.
+ *
+ * @throws InputError `INVALID_LIMIT`, `INVALID_DRIFT`, `INVALID_CLOCK`.
+ */
+export function drifted<D extends Database, A extends Actions = Action>(
+  db: D,
+  options: { clock?: () => number; maxDrift?: number; limit?: number; table?: EventsTable<A> } = {},
+): Result<D, StoredEvent<A>[]> {
+  const { clock = Date.now, maxDrift = MAX_DRIFT, limit = 100, table } = options;
+  checkDrift(maxDrift);
+  return since(db, lastULIDOf(Math.min(clock() + maxDrift, TIME_MAX)), limit, table && { table });
+}
+
+interface Prepared {
+  encoded: EncodedEvent;
+  givenId: string | undefined;
+  expect: string | undefined;
+}
+
+interface LogState {
+  clock: VectorClock;
+  /** What the next id must be greater than. */
+  lastId: string;
+  traces: Map<string, TraceHead>;
+}
+
+interface TraceHead {
+  id: string | null;
+  state: TraceState;
+}
+
+function findGiven(tx: Transaction, table: EventsTable<any>, batch: readonly Prepared[]) {
+  const ids = batch.flatMap(({ givenId }) => givenId ?? []);
+  if (ids.length === 0) return [];
+  const known = sql`id in (select value from json_each(${JSON.stringify(ids)}))`;
+  return selectEvents(tx, table, known, sql`id`) as StoredEvent<any>[];
+}
+
+function lookUp(
+  tx: Transaction,
+  table: EventsTable<any>,
+  cortexId: string,
+  bound: string,
+  traceIds: readonly string[],
+) {
+  const moves = JSON.stringify(transitions);
+  const query = sql`select ${clockJson(table)},
+    (select max(id) from ${table} where id <= ${bound}),
+    (select id from ${table} where cortex_id = ${cortexId} order by counter desc limit 1),
+    (select json_group_array(json_array(
+      (select max(id) from ${table} where trace_id = trace.value),
+      (select action from ${table} where trace_id = trace.value
+        and action in (select value from json_each(${moves})) order by id desc limit 1)
+    )) from json_each(${JSON.stringify(traceIds)}) as trace)`;
+  const rows = tx.values(query) as [[string, string | null, string | null, string]];
+  return andThen(rows, ([row]): LogState => {
+    const [clock, greatest, own, traces] = [row[0], row[1], row[2], row[3]];
+    const heads = JSON.parse(traces) as [string | null, string | null][];
+    return {
+      clock: parseClock(clock),
+      lastId: [greatest ?? "", own ?? ""].sort()[1]!,
+      traces: new Map(heads.map(([id, move], i) => [traceIds[i]!, { id, state: stateAfter(move) }])),
+    };
+  });
+}
+
+function refuseOther(twin: EncodedEvent["event"], event: EncodedEvent["event"]): void {
+  const same =
+    twin.cortexId === event.cortexId &&
+    twin.action === event.action &&
+    twin.traceId === event.traceId &&
+    sameJson(twin.data, event.data);
+  if (!same) throw new ConflictError("ID_CONFLICT", twin.id, twin.id);
+}
+
+function checkDrift(maxDrift: unknown): void {
+  if (!Number.isSafeInteger(maxDrift) || (maxDrift as number) < 0) {
+    throw new InputError(
+      "INVALID_DRIFT",
+      "maxDrift",
+      `must be whole milliseconds from 0, got ${shapeOf(maxDrift)}`,
+    );
+  }
+}

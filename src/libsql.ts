@@ -1,0 +1,165 @@
+import { type Client, type Config, createClient } from "@libsql/client";
+import type { DrizzleConfig } from "drizzle-orm";
+import { drizzle, type LibSQLDatabase } from "drizzle-orm/libsql";
+import { InputError, shapeOf } from "./input-error.js";
+
+export type LibsqlDatabase<S extends Record<string, unknown> = Record<string, never>> = LibSQLDatabase<S> & {
+  $client: Client;
+};
+
+export interface WriteOptions {
+  /** How long to wait for the turn and for other processes, in milliseconds. Default 10,000. */
+  deadline?: number;
+  /** Stops the waiting; it does not cut a transaction short. */
+  signal?: AbortSignal;
+}
+
+/** The database stayed busy until the deadline. Nothing was written; `cause` is the last refusal. */
+export class DeadlineError extends Error {
+  override readonly name = "DeadlineError";
+  readonly code = "DEADLINE";
+
+  constructor(
+    readonly deadline: number,
+    cause?: unknown,
+  ) {
+    super(`The write did not get its turn within ${deadline} ms.`, { cause });
+  }
+}
+
+// SQLite waits by sleeping, and blocks the event loop while it does: long enough for a commit, no longer.
+const BUSY_WAIT = 100;
+const DEADLINE = 10_000;
+
+/**
+ * Opens a libsql database with the settings that keep committed data safe: on a file, WAL with synchronous
+ * FULL, and a short wait for other processes, on every connection of the pool. Takes whatever `createClient`
+ * takes: a `file:`, `:memory:`, `http(s):` or `ws(s):` URL, an embedded replica's `{ url, syncUrl }`.
+ *
+ * @throws DeadlineError another process kept the file locked.
+ */
+export async function openLibsql<S extends Record<string, unknown> = Record<string, never>>(
+  url: string | Config,
+  config: Omit<DrizzleConfig<S>, "client"> = {},
+): Promise<LibsqlDatabase<S>> {
+  const client = createClient({ timeout: BUSY_WAIT, ...(typeof url === "string" ? { url } : url) });
+  if (client.protocol === "file") {
+    // The file keeps the journal mode. FULL is a connection's default in libsql and needs no PRAGMA.
+    await untilFree(
+      client,
+      () => client.execute("PRAGMA journal_mode = WAL"),
+      performance.now() + DEADLINE,
+      DEADLINE,
+    );
+  }
+  return drizzle(client, config as DrizzleConfig<S>) as LibsqlDatabase<S>;
+}
+
+/**
+ * Runs `write` in an immediate transaction, one at a time per client in the order of the calls. While another
+ * process holds the database, the *whole* function is run again after a short, random pause: it must have no
+ * effect outside the transaction. Not to be called from inside `write`: it would wait for itself.
+ *
+ * @throws DeadlineError nothing was written.
+ * @throws the signal's reason if it aborts while waiting; whatever `write` throws, after a rollback.
+ */
+export async function writeTransaction<S extends Record<string, unknown>, T>(
+  db: LibsqlDatabase<S>,
+  write: (tx: Parameters<Parameters<LibSQLDatabase<S>["transaction"]>[0]>[0]) => Promise<T>,
+  { deadline = DEADLINE, signal }: WriteOptions = {},
+): Promise<T> {
+  if (!Number.isSafeInteger(deadline) || deadline < 0) {
+    throw new InputError(
+      "INVALID_DEADLINE",
+      "deadline",
+      `must be whole milliseconds, got ${shapeOf(deadline)}`,
+    );
+  }
+  const client = db.$client;
+  const end = performance.now() + deadline;
+  const leave = await takeTurn(client, end, deadline, signal);
+  try {
+    return await untilFree(client, () => db.transaction(write), end, deadline, signal);
+  } finally {
+    leave();
+  }
+}
+
+const queues = new WeakMap<Client, Promise<void>>();
+
+/** Waits for all earlier turns on this client to end; the caller ends its own by the function it gets. */
+async function takeTurn(
+  client: Client,
+  end: number,
+  deadline: number,
+  signal?: AbortSignal,
+): Promise<() => void> {
+  let leave!: () => void;
+  const mine = new Promise<void>((resolve) => {
+    leave = resolve;
+  });
+  const earlier = queues.get(client) ?? Promise.resolve();
+  queues.set(
+    client,
+    earlier.then(() => mine),
+  );
+  try {
+    if (!(await settlesBefore(earlier, end, signal))) throw new DeadlineError(deadline);
+  } catch (error) {
+    leave();
+    throw error;
+  }
+  return leave;
+}
+
+async function untilFree<T>(
+  client: Client,
+  attempt: () => Promise<T>,
+  end: number,
+  deadline: number,
+  signal?: AbortSignal,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const code = libsqlCode(error);
+      if (code !== "SQLITE_BUSY" && code !== "TRANSACTION_ACTIVE") throw error;
+      if (code === "SQLITE_BUSY" && client.protocol === "file") {
+        // A connection that was refused keeps the failed statement open, and later answers OK to autocommit
+        // writes that it never commits (libsql-client-ts #352): all are opened anew. In a turn of the event
+        // loop of its own, when no statement of another task is under way.
+        await new Promise((resolve) => setImmediate(resolve));
+        await client.reconnect();
+      }
+      const pause = performance.now() + 5 + Math.random() * 45;
+      await settlesBefore(new Promise(() => {}), Math.min(pause, end), signal);
+      if (performance.now() >= end) throw new DeadlineError(deadline, error);
+    }
+  }
+}
+
+/** Whether the promise settles before `end`. Throws the signal's reason when it aborts first. */
+function settlesBefore(promise: Promise<unknown>, end: number, signal?: AbortSignal): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const abort = () => finish(() => reject(signal?.reason));
+    const timer = setTimeout(() => finish(() => resolve(false)), Math.max(0, end - performance.now()));
+    const finish = (settle: () => void) => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+      settle();
+    };
+    if (signal?.aborted) return abort();
+    signal?.addEventListener("abort", abort);
+    promise.then(() => finish(() => resolve(true)));
+  });
+}
+
+/** The code of the libsql error behind an error: Drizzle wraps those of its queries. */
+function libsqlCode(error: unknown): string | undefined {
+  for (let e = error; e instanceof Error; e = e.cause) {
+    if ("code" in e && typeof e.code === "string")
+      return e.code.startsWith("SQLITE_BUSY") ? "SQLITE_BUSY" : e.code;
+  }
+  return undefined;
+}
