@@ -11,16 +11,18 @@ import {
   type StoredEvent,
   sameEvent,
 } from "./event.js";
+import { markBranches, tipsOf } from "./heads.js";
 import { InputError } from "./input-error.js";
 import { selectEvents } from "./read.js";
 import { type EventsTable, events } from "./schema.js";
 
-export type ConflictErrorCode = "ID_CONFLICT" | "FORK";
+export type ConflictErrorCode = "ID_CONFLICT" | "FORK" | "GAP";
 
 /**
  * The log holds another event in the place of the one to append: under the same id (`ID_CONFLICT`), or under
- * the same cortex and counter (`FORK`). `id` is the refused event's, `existingId` the one in the log or in
- * the same batch. Nothing was written.
+ * the same cortex and counter (`FORK`). Or, on `accept`, it lacks what the event builds on (`GAP`): the
+ * cortex's event before it, or one that its clock has counted. `id` and `cortexId` are the refused event's,
+ * `existingId` is the one in the log or in the same batch. Nothing was written.
  */
 export class ConflictError extends Error {
   override readonly name = "ConflictError";
@@ -28,15 +30,18 @@ export class ConflictError extends Error {
   constructor(
     readonly code: ConflictErrorCode,
     readonly id: string,
-    readonly existingId: string,
+    readonly cortexId: string,
+    readonly existingId?: string,
   ) {
-    super(
-      code === "ID_CONFLICT"
-        ? `Another event is already stored under id ${id}.`
-        : `Event ${id} has the cortex and counter of event ${existingId}.`,
-    );
+    super(CONFLICTS[code](id, existingId));
   }
 }
+
+const CONFLICTS: Record<ConflictErrorCode, (id: string, existingId?: string) => string> = {
+  ID_CONFLICT: (id) => `Another event has the id ${id}.`,
+  FORK: (id, existingId) => `Event ${id} has the cortex and counter of event ${existingId}.`,
+  GAP: (id) => `Event ${id} builds on an event that the log does not hold.`,
+};
 
 export interface AppendOptions<A extends Actions = Action> extends EventLimits {
   /** Default `events`. */
@@ -74,11 +79,14 @@ export function append(tx: Transaction, input: unknown, options: AppendOptions<a
   const { table = events } = options;
   const batch = encodeBatch(input, options);
   const unique = dedupe(batch);
-  return andThen(findClashes(tx, table, input, unique), (existing) => {
+  // An id that was made just now clashes with none.
+  const inputs = (Array.isArray(input) ? input : [input]) as NewEvent<any>[];
+  const givenIds = inputs.flatMap(({ id }) => id ?? []);
+  return andThen(findClashes(tx, table, [...unique.values()], givenIds), (existing) => {
     const stored = new Map<string, StoredEvent<any>>(existing.map((event) => [event.id, event]));
     refuseConflicts(unique, existing);
     const fresh = [...unique.values()].filter(({ event }) => !stored.has(event.id));
-    return andThen(insertRows(tx, table, fresh), (seqs) => {
+    return andThen(insertForeign(tx, table, fresh), (seqs) => {
       fresh.forEach(({ event }, i) => {
         stored.set(event.id, { seq: seqs[i]!, ...event });
       });
@@ -102,7 +110,10 @@ export function appendQuery<D extends Database, A extends Actions = Action>(
   options: AppendOptions<A> = {},
 ): AppendQuery<D, A> {
   const { table = events as unknown as EventsTable<A> } = options;
-  const rows = rowsJson([...dedupe(encodeBatch(input, options)).values()]);
+  const batch = [...dedupe(encodeBatch(input, options)).values()];
+  // Whether it branches its trace cannot be asked first here; a mark too many costs `divergences` a look.
+  for (const encoded of batch) encoded.branched = encoded.counter !== null;
+  const rows = rowsJson(batch);
   const select = sql`select null, ${VALUES} from json_each(${rows}) where not exists (
     select 1 from ${table} as stored where stored.id = value->>0
     and (action, trace_id, cortex_id, origin, timestamp, data, vclock) is
@@ -115,7 +126,7 @@ export type AppendQuery<D, A extends Actions> =
     ? SQLiteInsertBase<EventsTable<A>, Kind, Run, { seq: number; id: string }>
     : never;
 
-const VALUES = sql.raw(Array.from({ length: 9 }, (_, i) => `value->>${i}`).join(", "));
+const VALUES = sql.raw(Array.from({ length: 10 }, (_, i) => `value->>${i}`).join(", "));
 
 function encodeBatch(input: unknown, options: EventLimits): EncodedEvent[] {
   if (!Array.isArray(input)) return [encodeEvent(input, "", options)];
@@ -138,7 +149,8 @@ function dedupe(batch: readonly EncodedEvent[]): Map<string, EncodedEvent> {
   for (const encoded of batch) {
     const { event } = encoded;
     const twin = byId.get(event.id);
-    if (twin && !sameEvent(twin.event, event)) throw new ConflictError("ID_CONFLICT", event.id, event.id);
+    if (twin && !sameEvent(twin.event, event))
+      throw new ConflictError("ID_CONFLICT", event.id, event.cortexId, event.id);
     byId.set(event.id, twin ?? encoded);
   }
   refuseConflicts(byId, []);
@@ -152,28 +164,25 @@ function refuseConflicts(
   const places = new Map<string, string>();
   for (const event of [...existing, ...Array.from(batch.values(), ({ event }) => event)]) {
     const twin = batch.get(event.id)?.event;
-    if (twin && !sameEvent(twin, event)) throw new ConflictError("ID_CONFLICT", event.id, event.id);
+    if (twin && !sameEvent(twin, event))
+      throw new ConflictError("ID_CONFLICT", event.id, event.cortexId, event.id);
     const counter = event.vclock?.[event.cortexId];
     if (counter === undefined) continue;
     const place = `${event.cortexId} ${counter}`;
     const holder = places.get(place) ?? event.id;
-    if (holder !== event.id) throw new ConflictError("FORK", event.id, holder);
+    if (holder !== event.id) throw new ConflictError("FORK", event.id, event.cortexId, holder);
     places.set(place, holder);
   }
 }
 
-/** What the log already holds under these ids or in these places; fresh ids without a clock clash with nothing. */
-function findClashes(
+/** What the log already holds under these ids, and in the places of these events. */
+export function findClashes(
   tx: Transaction,
   table: EventsTable<any>,
-  input: unknown,
-  batch: ReadonlyMap<string, EncodedEvent>,
+  batch: readonly EncodedEvent[],
+  ids: readonly string[],
 ): StoredEvent<any>[] | PromiseLike<StoredEvent<any>[]> {
-  const inputs = (Array.isArray(input) ? input : [input]) as { id?: string; vclock?: unknown }[];
-  const ids = inputs.flatMap(({ id }) => id ?? []);
-  const places = [...batch.values()].flatMap(({ event, counter }) =>
-    counter === null ? [] : [[event.cortexId, counter]],
-  );
+  const places = batch.flatMap(({ event, counter }) => (counter === null ? [] : [[event.cortexId, counter]]));
   if (ids.length === 0 && places.length === 0) return [];
   return selectEvents(
     tx,
@@ -187,10 +196,21 @@ function findClashes(
   );
 }
 
+/** Inserts events whose clocks were not made from this log: marks those that branch their trace. */
+export function insertForeign(tx: Transaction, table: EventsTable<any>, rows: readonly EncodedEvent[]) {
+  const clocked = rows.filter(({ counter }) => counter !== null);
+  if (clocked.length === 0) return insertRows(tx, table, rows);
+  const traceIds = [...new Set(clocked.map(({ event }) => event.traceId))];
+  return andThen(tipsOf(tx, table, traceIds), (tips) => {
+    markBranches(clocked, tips);
+    return insertRows(tx, table, rows);
+  });
+}
+
 /** Inserts valid events that clash with none in the log, and answers with their seqs. */
 export function insertRows(tx: Transaction, table: EventsTable<any>, rows: readonly EncodedEvent[]) {
   const insert = sql`insert into ${table}
-    (id, action, trace_id, cortex_id, origin, timestamp, data, vclock, counter)
+    (id, action, trace_id, cortex_id, origin, timestamp, data, vclock, counter, branched)
     select ${VALUES} from json_each(${rowsJson(rows)}) returning seq`;
   const seqs = tx.values(insert) as [number | bigint][];
   // By index: a libsql row is not iterable.
@@ -199,8 +219,9 @@ export function insertRows(tx: Transaction, table: EventsTable<any>, rows: reado
 
 function rowsJson(rows: readonly EncodedEvent[]): string {
   return JSON.stringify(
-    rows.map(({ event: e, data, vclock, counter }) => [
-      ...[e.id, e.action, e.traceId, e.cortexId, e.origin, e.timestamp, data, vclock, counter],
+    rows.map(({ event: e, data, vclock, counter, branched }) => [
+      ...[e.id, e.action, e.traceId, e.cortexId, e.origin, e.timestamp],
+      ...[data, vclock, counter, branched ? 1 : null],
     ]),
   );
 }

@@ -1,5 +1,4 @@
 import { sql } from "drizzle-orm";
-import { TIME_MAX } from "ulid";
 import { assertTransaction, ConflictError, insertRows } from "./append.js";
 import { clockJson, parseClock } from "./clock.js";
 import { andThen, type Database, type Result, type Transaction } from "./database.js";
@@ -24,7 +23,7 @@ import { nextState, stateAfter, type TraceState, transitions } from "./lifecycle
 import { selectEvents, since } from "./read.js";
 import { type EventsTable, events } from "./schema.js";
 import { type InputOf, type OutputOf, type StandardSchema, validate } from "./standard-schema.js";
-import { checkedTime, lastULIDOf, type ULIDSource, ulidAfter } from "./ulid.js";
+import { checkDrift, checkedTime, driftBound, type ULIDSource, ulidAfter } from "./ulid.js";
 import { increment, type VectorClock } from "./vector-clock.js";
 
 type Schemas = { readonly [action: string]: StandardSchema };
@@ -107,7 +106,6 @@ export class TraceError extends Error {
   }
 }
 
-const MAX_DRIFT = 5 * 60_000;
 const MUTATION_FIELDS = new Set(["id", "action", "traceId", "data", "expect"]);
 const ANY_ULID = "0".repeat(26);
 
@@ -120,7 +118,7 @@ const ANY_ULID = "0".repeat(26);
 export function openCortex<A extends Actions = Action, const S extends Schemas = Record<never, never>>(
   options: CortexOptions<A, S>,
 ): Cortex<Validated<A, S, "input">, Validated<A, S, "output">> {
-  const { id: cortexId, origin, clock = Date.now, randomness, maxDrift = MAX_DRIFT, schemas } = options;
+  const { id: cortexId, origin, clock = Date.now, randomness, maxDrift, schemas } = options;
   const { lifecycle = false, table = events } = options;
   checkULID(cortexId, "INVALID_CORTEX_ID", "id");
   checkName(origin, "INVALID_ORIGIN", "origin");
@@ -162,17 +160,26 @@ export function openCortex<A extends Actions = Action, const S extends Schemas =
     const trace = log.traces.get(encoded.event.traceId);
     if (trace) guard(trace, prepared);
     const id = givenId ?? ulidAfter(log.lastId, now, randomness);
+    // It knows all that the log holds, so it follows on unless its id is not the greatest.
+    const branched = id <= log.greatestId;
+    if (!branched) log.greatestId = id;
     if (id > log.lastId && (givenId === undefined || id <= bound)) log.lastId = id;
     if (trace && id > (trace.id ?? "")) trace.id = id;
     log.clock = checkedClock(increment(log.clock, cortexId), cortexId, "vclock");
     const event = { ...encoded.event, id, vclock: log.clock };
-    return { event, data: encoded.data, vclock: JSON.stringify(log.clock), counter: log.clock[cortexId]! };
+    return {
+      event,
+      data: encoded.data,
+      vclock: JSON.stringify(log.clock),
+      counter: log.clock[cortexId]!,
+      branched,
+    };
   };
 
   const append = (tx: Transaction, input: Mutation<any> | readonly Mutation<any>[]): unknown => {
     assertTransaction(tx);
     const now = checkedTime(clock());
-    const bound = lastULIDOf(Math.min(now + maxDrift, TIME_MAX));
+    const bound = driftBound(now, maxDrift);
     const batch = Array.isArray(input)
       ? input.map((mutation, i) => prepare(mutation, now, `events[${i}].`))
       : [prepare(input as Mutation<any>, now, "")];
@@ -217,9 +224,8 @@ export function drifted<D extends Database, A extends Actions = Action>(
   db: D,
   options: { clock?: () => number; maxDrift?: number; limit?: number; table?: EventsTable<A> } = {},
 ): Result<D, StoredEvent<A>[]> {
-  const { clock = Date.now, maxDrift = MAX_DRIFT, limit = 100, table } = options;
-  checkDrift(maxDrift);
-  return since(db, lastULIDOf(Math.min(clock() + maxDrift, TIME_MAX)), limit, table && { table });
+  const { clock = Date.now, maxDrift, limit = 100, table } = options;
+  return since(db, driftBound(clock(), maxDrift), limit, table && { table });
 }
 
 interface Prepared {
@@ -232,6 +238,7 @@ interface LogState {
   clock: VectorClock;
   /** What the next id must be greater than. */
   lastId: string;
+  greatestId: string;
   traces: Map<string, TraceHead>;
 }
 
@@ -258,18 +265,20 @@ function lookUp(
   const query = sql`select ${clockJson(table)},
     (select max(id) from ${table} where id <= ${bound}),
     (select id from ${table} where cortex_id = ${cortexId} order by counter desc limit 1),
+    (select max(id) from ${table} where id > ''),
     (select json_group_array(json_array(
       (select max(id) from ${table} where trace_id = trace.value),
       (select action from ${table} where trace_id = trace.value
         and action in (select value from json_each(${moves})) order by id desc limit 1)
     )) from json_each(${JSON.stringify(traceIds)}) as trace)`;
-  const rows = tx.values(query) as [[string, string | null, string | null, string]];
+  const rows = tx.values(query) as [[string, string | null, string | null, string | null, string]];
   return andThen(rows, ([row]): LogState => {
-    const [clock, greatest, own, traces] = [row[0], row[1], row[2], row[3]];
-    const heads = JSON.parse(traces) as [string | null, string | null][];
+    const [clock, followed, own, greatest] = [row[0], row[1], row[2], row[3]];
+    const heads = JSON.parse(row[4]) as [string | null, string | null][];
     return {
       clock: parseClock(clock),
-      lastId: [greatest ?? "", own ?? ""].sort()[1]!,
+      lastId: [followed ?? "", own ?? ""].sort()[1]!,
+      greatestId: greatest ?? "",
       traces: new Map(heads.map(([id, move], i) => [traceIds[i]!, { id, state: stateAfter(move) }])),
     };
   });
@@ -281,15 +290,5 @@ function refuseOther(twin: EncodedEvent["event"], event: EncodedEvent["event"]):
     twin.action === event.action &&
     twin.traceId === event.traceId &&
     sameJson(twin.data, event.data);
-  if (!same) throw new ConflictError("ID_CONFLICT", twin.id, twin.id);
-}
-
-function checkDrift(maxDrift: unknown): void {
-  if (!Number.isSafeInteger(maxDrift) || (maxDrift as number) < 0) {
-    throw new InputError(
-      "INVALID_DRIFT",
-      "maxDrift",
-      `must be whole milliseconds from 0, got ${shapeOf(maxDrift)}`,
-    );
-  }
+  if (!same) throw new ConflictError("ID_CONFLICT", twin.id, event.cortexId, twin.id);
 }

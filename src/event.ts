@@ -69,6 +69,8 @@ export interface EncodedEvent {
   data: string | null;
   vclock: string | null;
   counter: number | null;
+  /** See the column. */
+  branched?: boolean;
 }
 
 const MAX_NAME = 255;
@@ -222,7 +224,7 @@ export function checkName(value: unknown, code: InputErrorCode, field: string): 
   if (!isStorableText(value)) throw new InputError(code, field, "holds a NUL or a lone surrogate");
 }
 
-function checkTimestamp(value: unknown, field: string): asserts value is string {
+export function checkTimestamp(value: unknown, field: string): asserts value is string {
   // The date must survive a round trip: JavaScript reads 31 February as 3 March.
   const valid = typeof value === "string" && TIMESTAMP.test(value) && isRealSecond(value.slice(0, 19));
   if (!valid) {

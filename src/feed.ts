@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm";
 import { andThen, type Database, type Result } from "./database.js";
 import { type Action, type ActionOf, type Actions, checkName, checkULID, type StoredEvent } from "./event.js";
 import { InputError, shapeOf } from "./input-error.js";
-import { checkLimit, latest, type ReadOptions, selectEvents } from "./read.js";
+import { checkedSeq, checkLimit, latest, type ReadOptions, selectEvents } from "./read.js";
 
 /** A place in one log: the `seq` and `id` of the last event seen. Any stored event is one. */
 export interface Cursor {
@@ -59,11 +59,11 @@ export function feed<D extends Database, A extends Actions = Action>(
   checkLimit(limit);
   const filters = filtersOf(options);
   if (typeof after !== "object" || after === null) {
-    const where = sql.join([sql`seq > ${checkedSeq(after, 0)}`, ...filters], sql` and `);
+    const where = sql.join([sql`seq > ${checkedSeq(after, 0, "after")}`, ...filters], sql` and `);
     return selectEvents(db, table, where, sql`seq`, limit);
   }
   // The cursor's own event comes first in the page, whatever the filters, and is taken off again.
-  const seq = checkedSeq(after.seq, 1);
+  const seq = checkedSeq(after.seq, 1, "after.seq");
   checkULID(after.id, "INVALID_CURSOR", "after.id");
   const wanted = filters.length > 0 ? sql` and (seq = ${seq} or ${sql.join(filters, sql` and `)})` : sql``;
   const found = selectEvents(db, table, sql`seq >= ${seq}${wanted}`, sql`seq`, limit + 1) as StoredEvent<A>[];
@@ -143,17 +143,6 @@ function filtersOf({ actions, traceId, cortexId }: FeedOptions<any>): SQL[] {
     filters.push(sql`action in (select value from json_each(${JSON.stringify(actions)}))`);
   }
   return filters;
-}
-
-function checkedSeq(seq: unknown, least: number): number {
-  if (!Number.isSafeInteger(seq) || (seq as number) < least) {
-    throw new InputError(
-      "INVALID_CURSOR",
-      "after",
-      `must be a whole number from ${least}, got ${shapeOf(seq)}`,
-    );
-  }
-  return seq as number;
 }
 
 function cursorOf(page: readonly StoredEvent<any>[]): Cursor {

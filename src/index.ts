@@ -28,6 +28,7 @@ export {
   parseEvent,
   type StoredEvent,
 } from "./event.js";
+export { type Accepted, type AcceptOptions, accept, type MissingOptions, missing } from "./federation.js";
 export {
   type Cursor,
   CursorError,
@@ -37,8 +38,27 @@ export {
   type TailOptions,
   tail,
 } from "./feed.js";
+export { type AsOf, type FoldOptions, fold, type Reducer, stateAt, type Upcasters } from "./fold.js";
+export { type Divergence, type DivergenceOptions, divergences, heads } from "./heads.js";
+export {
+  type HandlerOptions,
+  type HttpPeerOptions,
+  handler,
+  httpPeer,
+  PeerError,
+  type PeerErrorCode,
+} from "./http.js";
 export { InputError, type InputErrorCode } from "./input-error.js";
 export { migrationsFolder, migrationsTable } from "./migrations.js";
+export {
+  databasePeer,
+  type Peer,
+  type PullOptions,
+  type PullProgress,
+  type PullReport,
+  pull,
+  type Refusal,
+} from "./pull.js";
 export { forTrace, get, latest, type ReadOptions, since, type TraceOptions } from "./read.js";
 export { createEventsTable, type EventsTable, events } from "./schema.js";
 export type { StandardSchema } from "./standard-schema.js";

@@ -138,3 +138,8 @@ function checkedId(id: unknown, field: string): string {
   checkULID(id, "INVALID_CURSOR", field);
   return id;
 }
+
+export function checkedSeq(seq: unknown, least: number, field: string): number {
+  if (Number.isSafeInteger(seq) && (seq as number) >= least) return seq as number;
+  throw new InputError("INVALID_CURSOR", field, `must be a whole number from ${least}, got ${shapeOf(seq)}`);
+}

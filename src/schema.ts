@@ -53,11 +53,14 @@ function defineTable<A extends Actions>(name: string) {
       vclock: text("vclock", { mode: "json" }).$type<VectorClock>(),
       /** The event's own entry in its vclock: (cortex_id, counter) is unique, so no two events share one place. */
       counter: integer("counter"),
+      /** 1 if the event did not follow on from its trace's last one: a mark for `divergences`, local like seq. */
+      branched: integer("branched"),
     },
     (table) => [
       uniqueIndex(`${name}_id_unique`).on(table.id),
       index(`${name}_trace_id_id_index`).on(table.traceId, table.id),
       uniqueIndex(`${name}_cortex_id_counter_unique`).on(table.cortexId, table.counter),
+      index(`${name}_branched_index`).on(table.traceId).where(sql.raw("branched = 1")),
       check(`${name}_id_check`, isULID("id")),
       check(`${name}_cortex_id_check`, isULID("cortex_id")),
       check(`${name}_action_check`, sql.raw("action glob '[a-z]*' and action not glob '*[^a-z0-9_]*'")),
@@ -67,6 +70,7 @@ function defineTable<A extends Actions>(name: string) {
       check(`${name}_data_check`, sql.raw("json_valid(data)")),
       check(`${name}_vclock_check`, sql.raw("json_valid(vclock)")),
       check(`${name}_counter_check`, sql.raw("counter is (vclock ->> cortex_id)")),
+      check(`${name}_branched_check`, sql.raw("branched = 1")),
     ],
   );
 }

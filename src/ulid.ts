@@ -53,9 +53,20 @@ export function ulidTime(id: string): number {
   return decodeTime(id);
 }
 
-/** The greatest id of the time `now`. */
-export function lastULIDOf(now: number): string {
-  return timePart(now) + LAST_RANDOM;
+/** The greatest id that is at most `maxDrift` milliseconds ahead of the time `now`. */
+export function driftBound(now: number, maxDrift = 5 * 60_000): string {
+  checkDrift(maxDrift);
+  return timePart(Math.min(checkedTime(now) + maxDrift, TIME_MAX)) + LAST_RANDOM;
+}
+
+export function checkDrift(maxDrift: unknown): void {
+  if (maxDrift !== undefined && !(Number.isSafeInteger(maxDrift) && (maxDrift as number) >= 0)) {
+    throw new InputError(
+      "INVALID_DRIFT",
+      "maxDrift",
+      `must be whole milliseconds from 0, got ${shapeOf(maxDrift)}`,
+    );
+  }
 }
 
 export function checkedTime(now: number): number {

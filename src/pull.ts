@@ -1,0 +1,151 @@
+import { ConflictError } from "./append.js";
+import { clock } from "./clock.js";
+import type { Database, Transaction } from "./database.js";
+import { type Action, type Actions, type Event, type EventLimits, parseEvent } from "./event.js";
+import { type Accepted, accept, checkKnown, encodeForeign, missing } from "./federation.js";
+import { InputError } from "./input-error.js";
+import { checkLimit, type ReadOptions } from "./read.js";
+import { isULID } from "./ulid.js";
+import type { VectorClock } from "./vector-clock.js";
+
+type Later<T> = T | PromiseLike<T>;
+
+/** Another log, wherever it is. */
+export interface Peer {
+  /** What it has. */
+  clock(signal?: AbortSignal): Later<VectorClock>;
+  /** What a log with this clock lacks of it, at most `limit`, causes first; an event may be in the JSON form. */
+  missing(clock: VectorClock, limit: number, signal?: AbortSignal): Later<readonly (Event<any> | string)[]>;
+}
+
+export interface PullOptions<A extends Actions = Action> extends ReadOptions<A>, EventLimits {
+  /** Stops between pages; what has been accepted stays. */
+  signal?: AbortSignal;
+  onProgress?: (progress: PullProgress) => void;
+  /** The most events in a page, which is one transaction. Default 1,000. */
+  limit?: number;
+  /** How to run a transaction. Default `db.transaction`; on libsql, pass `writeTransaction`. */
+  transaction?: (write: (tx: any) => any) => Later<Accepted[]>;
+}
+
+export interface PullProgress {
+  stored: number;
+  duplicates: number;
+  /** How many events the peer had that were missing here when the pull began. */
+  total: number;
+}
+
+/** Events of a cortex that were not accepted, and why; later ones of that cortex were not asked for. */
+export interface Refusal {
+  /** Undefined if the event is too broken to tell. */
+  cortexId: string | undefined;
+  error: InputError | ConflictError;
+}
+
+export interface PullReport extends PullProgress {
+  refused: Refusal[];
+}
+
+// Claimed of a cortex whose events are not wanted any more.
+const ENOUGH = Number.MAX_SAFE_INTEGER;
+
+/**
+ * Brings all that a peer has and this log lacks into this log, a page per transaction. Interrupted, it goes on
+ * from the log itself the next time; the peer may come by its events in any way, and keeps nothing of this.
+ *
+ * An event that is refused (see `accept`) ends the pull of its cortex and of what builds on it, not of
+ * others: see `refused` in the report.
+ *
+ * @throws the signal's reason, and what the peer or the database throws. Accepted pages stay.
+ */
+export async function pull<A extends Actions = Action>(
+  db: Database,
+  peer: Peer,
+  options: PullOptions<A> = {},
+): Promise<PullReport> {
+  const { signal, onProgress, limit = 1000, table } = options;
+  checkLimit(limit);
+  const run: (write: (tx: Transaction) => any) => Later<Accepted[]> =
+    options.transaction ?? ((write) => db.transaction(write) as Later<Accepted[]>);
+  const here = async (): Promise<VectorClock> => clock(db, table && { table });
+
+  const report: PullReport = { stored: 0, duplicates: 0, total: 0, refused: [] };
+  const refused = new Set<string>();
+  const refuse = (cortexId: string | undefined, error: InputError | ConflictError): void => {
+    report.refused.push({ cortexId, error });
+    if (cortexId !== undefined) refused.add(cortexId);
+  };
+  report.total = countMissing(await peer.clock(signal), await here());
+
+  for (;;) {
+    signal?.throwIfAborted();
+    const wanted = { ...(await here()), ...Object.fromEntries([...refused].map((id) => [id, ENOUGH])) };
+    const page = (await peer.missing(wanted, limit, signal)).slice(0, limit);
+    const progress = report.stored + refused.size;
+    let batch = readPage(page, options, refuse).filter(({ cortexId }) => !refused.has(cortexId));
+    while (batch.length > 0) {
+      try {
+        for (const { outcome } of await run((tx) => accept<Transaction, any>(tx, batch, options))) {
+          report[outcome === "stored" ? "stored" : "duplicates"]++;
+        }
+        break;
+      } catch (error) {
+        const conflict = conflictOf(error);
+        refuse(conflict.cortexId, conflict);
+        batch = batch.filter(({ cortexId }) => cortexId !== conflict.cortexId);
+      }
+    }
+    onProgress?.({ stored: report.stored, duplicates: report.duplicates, total: report.total });
+    // A page that brought nothing would come again.
+    if (page.length === 0 || report.stored + refused.size === progress) return report;
+  }
+}
+
+/** A log in another Drizzle database, as a peer. */
+export function databasePeer<A extends Actions = Action>(db: Database, options: ReadOptions<A> = {}): Peer {
+  return {
+    clock: async () => clock(db, options),
+    missing: async (known, limit) => missing(db, known, { ...options, limit }) as Promise<Event<any>[]>,
+  };
+}
+
+/** The valid events of a page; each other one is refused by itself. */
+function readPage(
+  page: readonly (Event<any> | string)[],
+  limits: EventLimits,
+  refuse: (cortexId: string | undefined, error: InputError) => void,
+): Event<any>[] {
+  return page.flatMap((entry) => {
+    try {
+      return [
+        encodeForeign(typeof entry === "string" ? parseEvent<any>(entry, limits) : entry, "", limits).event,
+      ];
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      refuse(cortexOf(entry), error);
+      return [];
+    }
+  });
+}
+
+function cortexOf(entry: unknown): string | undefined {
+  try {
+    const { cortexId, cortex_id = cortexId } = typeof entry === "string" ? JSON.parse(entry) : (entry as any);
+    return isULID(cortex_id) ? cortex_id : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function conflictOf(error: unknown): ConflictError {
+  if (error instanceof ConflictError) return error;
+  throw error;
+}
+
+function countMissing(theirs: VectorClock, ours: VectorClock): number {
+  checkKnown(theirs);
+  return Object.entries(theirs).reduce(
+    (sum, [id, counter]) => sum + Math.max(0, counter - (Object.hasOwn(ours, id) ? ours[id]! : 0)),
+    0,
+  );
+}
