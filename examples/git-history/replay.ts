@@ -1,6 +1,7 @@
 import { append, type NewEvent, newULID } from "drizzle-event-log";
+import { writeTransaction } from "drizzle-event-log/libsql";
 import { eq, inArray, sql } from "drizzle-orm";
-import { type Db, type Tx, write } from "./database.js";
+import type { Db, Tx } from "./database.js";
 import { type Change, type Commit, countCommits, isOnFirstParents, readCommits, readTree } from "./git.js";
 import { authors, type FileEvents, files, log, progress } from "./schema.js";
 
@@ -38,7 +39,7 @@ export async function replay(
 
 /** The app's rows, their events and the place to go on from: all three or none, wherever the process dies. */
 function applyCommit(db: Db, last: string | undefined, commit: Commit): Promise<void> {
-  return write(db, async (tx) => {
+  return writeTransaction(db, async (tx) => {
     if ((await lastCommit(tx)) !== last) throw new Error("Another run is replaying this repository.");
     const { sha, changes } = commit;
     const known = await filesAt(tx, changes);
