@@ -53,7 +53,9 @@ export interface AppendOptions<A extends Actions = Action> extends EventLimits {
  * The event is part of the log when the transaction commits and gone when it rolls back.
  *
  * Safe to retry with the same `id`s: an event that is already stored is not stored again, and the answer is
- * the stored one. A log with `ids` of its own making cannot tell a retry from a new event.
+ * the stored one.
+ *
+ * An event with a clock of your own must come after what its clock has counted; for a peer's, use `accept`.
  *
  * @throws InputError synchronously, before any SQL runs: the event is not valid, or `tx` is not a transaction.
  * @throws ConflictError another event has this id, or this cortex and counter. Nothing was written.
@@ -69,13 +71,7 @@ export function append<X extends Transaction, A extends Actions = Action>(
   options?: AppendOptions<A>,
 ): Result<X, StoredEvent<A>[]>;
 export function append(tx: Transaction, input: unknown, options: AppendOptions<any> = {}): unknown {
-  if (typeof tx?.rollback !== "function") {
-    throw new InputError(
-      "NOT_A_TRANSACTION",
-      "tx",
-      "must be the transaction that db.transaction() passes on",
-    );
-  }
+  assertTransaction(tx);
   const { table = events } = options;
   const batch = encodeBatch(input, options);
   const unique = dedupe(batch);
