@@ -18,7 +18,7 @@ CREATE TABLE `events` (
 	CONSTRAINT "events_timestamp_check" CHECK(timestamp glob '????-??-??T??:??:??*Z'),
 	CONSTRAINT "events_data_check" CHECK(json_valid(data)),
 	CONSTRAINT "events_vclock_check" CHECK(json_valid(vclock)),
-	CONSTRAINT "events_counter_check" CHECK(counter is (vclock ->> cortex_id)),
+	CONSTRAINT "events_counter_check" CHECK(counter is json_extract(vclock, '$."' || cortex_id || '"')),
 	CONSTRAINT "events_branched_check" CHECK(branched = 1)
 );
 --> statement-breakpoint

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { BaseSQLiteDatabase, SQLiteInsertBase } from "drizzle-orm/sqlite-core";
-import { andThen, type Database, type Result, type Transaction } from "./database.js";
+import { andThen, type Database, inTurn, type Result, type Transaction } from "./database.js";
 import {
   type Action,
   type Actions,
@@ -16,12 +16,13 @@ import { InputError } from "./input-error.js";
 import { selectEvents } from "./read.js";
 import { type EventsTable, events } from "./schema.js";
 
-export type ConflictErrorCode = "ID_CONFLICT" | "FORK" | "GAP";
+export type ConflictErrorCode = "ID_CONFLICT" | "FORK" | "GAP" | "TOO_MANY_CORTEXES";
 
 /**
  * The log holds another event in the place of the one to append: under the same id (`ID_CONFLICT`), or under
  * the same cortex and counter (`FORK`). Or, on `accept`, it lacks what the event builds on (`GAP`): the
- * cortex's event before it, or one that its clock has counted. `id` and `cortexId` are the refused event's,
+ * cortex's event before it, or one that its clock has counted; or it would have more cortexes than a clock can
+ * count (`TOO_MANY_CORTEXES`). `id` and `cortexId` are the refused event's,
  * `existingId` is the one in the log or in the same batch. Nothing was written.
  */
 export class ConflictError extends Error {
@@ -41,6 +42,7 @@ const CONFLICTS: Record<ConflictErrorCode, (id: string, existingId?: string) => 
   ID_CONFLICT: (id) => `Another event has the id ${id}.`,
   FORK: (id, existingId) => `Event ${id} has the cortex and counter of event ${existingId}.`,
   GAP: (id) => `Event ${id} builds on an event that the log does not hold.`,
+  TOO_MANY_CORTEXES: (id) => `Event ${id} is of one cortex more than a clock can count.`,
 };
 
 export interface AppendOptions<A extends Actions = Action> extends EventLimits {
@@ -78,18 +80,20 @@ export function append(tx: Transaction, input: unknown, options: AppendOptions<a
   // An id that was made just now clashes with none.
   const inputs = (Array.isArray(input) ? input : [input]) as NewEvent<any>[];
   const givenIds = inputs.flatMap(({ id }) => id ?? []);
-  return andThen(findClashes(tx, table, [...unique.values()], givenIds), (existing) => {
-    const stored = new Map<string, StoredEvent<any>>(existing.map((event) => [event.id, event]));
-    refuseConflicts(unique, existing);
-    const fresh = [...unique.values()].filter(({ event }) => !stored.has(event.id));
-    return andThen(insertForeign(tx, table, fresh), (seqs) => {
-      fresh.forEach(({ event }, i) => {
-        stored.set(event.id, { seq: seqs[i]!, ...event });
+  return inTurn(tx, () =>
+    andThen(findClashes(tx, table, [...unique.values()], givenIds), (existing) => {
+      refuseConflicts(unique, existing);
+      const stored = new Map<string, StoredEvent<any>>(existing.map((event) => [event.id, event]));
+      const fresh = [...unique.values()].filter(({ event }) => !stored.has(event.id));
+      return andThen(insertForeign(tx, table, fresh), (seqs) => {
+        fresh.forEach(({ event }, i) => {
+          stored.set(event.id, { seq: seqs[i]!, ...event });
+        });
+        const answer = batch.map(({ event }) => stored.get(event.id)!);
+        return Array.isArray(input) ? answer : answer[0];
       });
-      const answer = batch.map(({ event }) => stored.get(event.id)!);
-      return Array.isArray(input) ? answer : answer[0];
-    });
-  });
+    }),
+  );
 }
 
 /**
@@ -126,7 +130,7 @@ const VALUES = sql.raw(Array.from({ length: 10 }, (_, i) => `value->>${i}`).join
 
 function encodeBatch(input: unknown, options: EventLimits): EncodedEvent[] {
   if (!Array.isArray(input)) return [encodeEvent(input, "", options)];
-  return input.map((event, i) => encodeEvent(event, `events[${i}].`, options));
+  return Array.from(input, (event, i) => encodeEvent(event, `events[${i}].`, options));
 }
 
 export function assertTransaction(tx: Transaction): void {

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { assertTransaction, ConflictError, insertRows } from "./append.js";
 import { clockJson, parseClock } from "./clock.js";
-import { andThen, type Database, type Result, type Transaction } from "./database.js";
+import { andThen, type Database, inTurn, type Result, type Transaction } from "./database.js";
 import {
   type Action,
   type ActionOf,
@@ -181,34 +181,36 @@ export function openCortex<A extends Actions = Action, const S extends Schemas =
     const now = checkedTime(clock());
     const bound = driftBound(now, maxDrift);
     const batch = Array.isArray(input)
-      ? input.map((mutation, i) => prepare(mutation, now, `events[${i}].`))
+      ? Array.from(input, (mutation, i) => prepare(mutation, now, `events[${i}].`))
       : [prepare(input as Mutation<any>, now, "")];
     const guarded = batch.filter(({ expect }) => lifecycle || expect !== undefined);
     const traceIds = [...new Set(guarded.map(({ encoded }) => encoded.event.traceId))];
 
-    return andThen(findGiven(tx, table, batch), (given) =>
-      andThen(lookUp(tx, table, cortexId, bound, traceIds), (log) => {
-        const known = new Map<string, EncodedEvent["event"]>(given.map((event) => [event.id, event]));
-        const fresh: EncodedEvent[] = [];
-        const ids = batch.map((prepared) => {
-          const twin = prepared.givenId === undefined ? undefined : known.get(prepared.givenId);
-          if (twin) {
-            refuseOther(twin, prepared.encoded.event);
-            return twin.id;
-          }
-          const stamped = stamp(log, prepared, now, bound);
-          known.set(stamped.event.id, stamped.event);
-          fresh.push(stamped);
-          return stamped.event.id;
-        });
-        return andThen(insertRows(tx, table, fresh), (seqs) => {
-          fresh.forEach(({ event }, i) => {
-            known.set(event.id, { seq: seqs[i]!, ...event } as StoredEvent<any>);
+    return inTurn(tx, () =>
+      andThen(findGiven(tx, table, batch), (given) =>
+        andThen(lookUp(tx, table, cortexId, bound, traceIds), (log) => {
+          const known = new Map<string, EncodedEvent["event"]>(given.map((event) => [event.id, event]));
+          const fresh: EncodedEvent[] = [];
+          const ids = batch.map((prepared) => {
+            const twin = prepared.givenId === undefined ? undefined : known.get(prepared.givenId);
+            if (twin) {
+              refuseOther(twin, prepared.encoded.event);
+              return twin.id;
+            }
+            const stamped = stamp(log, prepared, now, bound);
+            known.set(stamped.event.id, stamped.event);
+            fresh.push(stamped);
+            return stamped.event.id;
           });
-          const answer = ids.map((id) => known.get(id)!);
-          return Array.isArray(input) ? answer : answer[0];
-        });
-      }),
+          return andThen(insertRows(tx, table, fresh), (seqs) => {
+            fresh.forEach(({ event }, i) => {
+              known.set(event.id, { seq: seqs[i]!, ...event } as StoredEvent<any>);
+            });
+            const answer = ids.map((id) => known.get(id)!);
+            return Array.isArray(input) ? answer : answer[0];
+          });
+        }),
+      ),
     );
   };
   return { id: cortexId, origin, append: append as never };

@@ -13,6 +13,19 @@ export type Result<D, T> = D extends { all(query: any): infer R }
     : T
   : never;
 
+const turns = new WeakMap<Transaction, PromiseLike<unknown>>();
+
+/**
+ * Runs `work` when the earlier work on this transaction is done, failed or not: an append looks at the log and
+ * then inserts, and of two through Promise.all the second must see what the first has inserted.
+ */
+export function inTurn<T>(tx: Transaction, work: () => T | PromiseLike<T>): T | PromiseLike<T> {
+  const earlier = turns.get(tx);
+  const outcome = earlier ? earlier.then(work, work) : work();
+  if (isPending(outcome)) turns.set(tx, outcome);
+  return outcome;
+}
+
 /**
  * Goes on with a query's outcome, at once on a synchronous driver. Not `async`/`await`: on a synchronous
  * driver an awaited step would run after the transaction has ended.
@@ -21,6 +34,9 @@ export function andThen<T, U>(
   outcome: T | PromiseLike<T>,
   next: (value: T) => U | PromiseLike<U>,
 ): U | PromiseLike<U> {
-  const pending = outcome as Partial<PromiseLike<T>> | null | undefined;
-  return typeof pending?.then === "function" ? (outcome as PromiseLike<T>).then(next) : next(outcome as T);
+  return isPending(outcome) ? outcome.then(next) : next(outcome);
+}
+
+function isPending<T>(outcome: T | PromiseLike<T>): outcome is PromiseLike<T> {
+  return typeof (outcome as Partial<PromiseLike<T>> | null | undefined)?.then === "function";
 }

@@ -74,7 +74,7 @@ export interface EncodedEvent {
 }
 
 const MAX_NAME = 255;
-const MAX_CLOCK_ENTRIES = 256;
+export const MAX_CLOCK_ENTRIES = 256;
 const ACTION = /^[a-z][a-z0-9_]{0,63}$/;
 const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/;
 const FIELDS = new Set([
@@ -109,6 +109,13 @@ export function encodeEvent(
     throw new InputError("INVALID_EVENT", `${at}event`, `must be an object, got ${shapeOf(input)}`);
   }
   refuseUnknownFields(input, FIELDS, `${at}event`);
+  if (!Number.isSafeInteger(maxDataBytes) || maxDataBytes < 0) {
+    throw new InputError(
+      "INVALID_LIMIT",
+      "maxDataBytes",
+      `must be whole bytes, got ${shapeOf(maxDataBytes)}`,
+    );
+  }
   const {
     id = newULID(),
     action,
@@ -129,17 +136,27 @@ export function encodeEvent(
   const { timestamp = new Date(ulidTime(id)).toISOString() } = input as { timestamp?: unknown };
   checkTimestamp(timestamp, `${at}timestamp`);
   const clock = vclock === undefined ? undefined : checkedClock(vclock, cortexId, `${at}vclock`);
+  const json = data === undefined ? null : encodeJson(data, `${at}data`, maxDataBytes);
 
   return {
     event: {
       ...{ id, action, traceId, cortexId, origin, timestamp },
-      ...(data !== undefined && { data }),
+      // Not the caller's own object, which may change before the answer comes.
+      ...(json !== null && { data: JSON.parse(json) }),
       ...(clock && { vclock: clock }),
     },
-    data: data === undefined ? null : encodeJson(data, `${at}data`, maxDataBytes),
+    data: json,
     vclock: clock ? JSON.stringify(clock) : null,
     counter: clock ? clock[cortexId]! : null,
   };
+}
+
+/** The same for an event that must have its id and timestamp: nothing is filled in. */
+export function encodeComplete(input: unknown, at: string, limits: EventLimits): EncodedEvent {
+  if (typeof input !== "object" || input === null || Array.isArray(input))
+    return encodeEvent(input, at, limits);
+  const { id = null, timestamp = null } = input as { id?: unknown; timestamp?: unknown };
+  return encodeEvent({ ...input, id, timestamp }, at, limits);
 }
 
 /** Whether two events with one id are the same event. */
@@ -170,23 +187,10 @@ export function parseEvent<A extends Actions = Action>(json: string, limits: Eve
     throw new InputError("INVALID_EVENT", "event", `must be a JSON object, got ${shapeOf(raw)}`);
   }
   refuseUnknownFields(raw, JSON_FIELDS, "event");
-  const {
-    id = null,
-    action,
-    trace_id: traceId,
-    cortex_id: cortexId,
-    origin,
-    timestamp = null,
-    data,
-    vclock,
-  } = raw;
-  const { event } = encodeEvent(
-    { id, action, traceId, cortexId, origin, timestamp, data, vclock },
-    "",
-    limits,
-  );
   refuseInexactNumbers(json);
-  return event as unknown as Event<A>;
+  const { id, action, trace_id: traceId, cortex_id: cortexId, origin, timestamp, data, vclock } = raw;
+  const parsed = { id, action, traceId, cortexId, origin, timestamp, data, vclock };
+  return encodeComplete(parsed, "", limits).event as unknown as Event<A>;
 }
 
 /** Writes the seed's JSON form; `seq` is local and left out. Throws `InputError` as `append` does. */
@@ -194,7 +198,7 @@ export function formatEvent<A extends Actions>(
   event: Event<A> | StoredEvent<A>,
   limits: EventLimits = {},
 ): string {
-  const { id, action, traceId, cortexId, origin, timestamp, data, vclock } = encodeEvent(
+  const { id, action, traceId, cortexId, origin, timestamp, data, vclock } = encodeComplete(
     event,
     "",
     limits,

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { assertTransaction, ConflictError, findClashes, insertForeign } from "./append.js";
 import { clock } from "./clock.js";
-import { andThen, type Database, type Result, type Transaction } from "./database.js";
+import { andThen, type Database, inTurn, type Result, type Transaction } from "./database.js";
 import {
   type Action,
   type Actions,
@@ -9,7 +9,8 @@ import {
   type EncodedEvent,
   type Event,
   type EventLimits,
-  encodeEvent,
+  encodeComplete,
+  MAX_CLOCK_ENTRIES,
   type StoredEvent,
   sameEvent,
 } from "./event.js";
@@ -42,8 +43,11 @@ export interface Accepted {
   drifted: boolean;
 }
 
+// A page is made and sent as one text: at 1 MiB of data an event, a thousand would be longer than text can be.
+const PAGE_SIZE = 2 ** 24;
+
 /**
- * The events that a log with this clock lacks, causes before effects, at most `limit`. The next page is the
+ * The events that a log with this clock lacks, causes before effects, at most `limit` and 16 MiB or so. The next page is the
  * answer to the clock that the receiver has after accepting this one. Events without a clock are local: they
  * are never among them. Anti-entropy by version vectors, as in Bayou (Petersen et al., "Flexible Update
  * Propagation for Weakly Consistent Replication", 1997).
@@ -65,9 +69,12 @@ export function missing<D extends Database, A extends Actions = Action>(
     // A cortex's counters are dense and arrive in order, so no page holds more than `limit` of each; and what
     // an event builds on arrived before it, so the order of arrival is causal.
     const inGaps = sql`seq in (
-      select e.seq from json_each(${JSON.stringify(gaps)}) as gap cross join ${table} as e
-      on e.cortex_id = gap.value->>0 and e.counter > gap.value->>1 and e.counter <= gap.value->>2
-      order by e.seq limit ${limit})`;
+      select seq from (
+        select e.seq, sum(length(e.data)) over (order by e.seq rows between unbounded preceding and 1 preceding) as size
+        from json_each(${JSON.stringify(gaps)}) as gap cross join ${table} as e
+        on e.cortex_id = gap.value->>0 and e.counter > gap.value->>1 and e.counter <= gap.value->>2
+        order by e.seq limit ${limit}
+      ) where size is null or size < ${PAGE_SIZE})`;
     return selectEvents(db, table, inGaps, sql`seq`);
   }) as never;
 }
@@ -77,10 +84,11 @@ export function missing<D extends Database, A extends Actions = Action>(
  * is there already is a `duplicate`, so pages may overlap, come twice or from several peers.
  *
  * Nothing is trusted. An event must be as valid as for `append` and have a clock (`NO_CLOCK`); it must be its
- * cortex's next one and everything its clock has counted must be there (`GAP`).
+ * cortex's next one and everything its clock has counted must be there (`GAP`). A log takes 255 cortexes from
+ * peers (`TOO_MANY_CORTEXES`), so that its own can still count them all.
  *
  * @throws InputError synchronously, before any SQL runs.
- * @throws ConflictError `GAP`, `FORK`, `ID_CONFLICT`. Nothing was written.
+ * @throws ConflictError `GAP`, `FORK`, `ID_CONFLICT`, `TOO_MANY_CORTEXES`. Nothing was written.
  */
 export function accept<X extends Transaction, A extends Actions = Action>(
   tx: X,
@@ -92,32 +100,33 @@ export function accept<X extends Transaction, A extends Actions = Action>(
   const bound = driftBound(now(), maxDrift);
   if (!Array.isArray(page))
     throw new InputError("INVALID_EVENT", "page", `must be an array, got ${shapeOf(page)}`);
-  const batch = page.map((event, i) => encodeForeign(event, `events[${i}].`, options));
+  const batch = Array.from(page, (event, i) => encodeForeign(event, `events[${i}].`, options));
 
   const ids = batch.map(({ event }) => event.id);
-  return andThen(clock(tx, { table }) as VectorClock, (known) =>
-    andThen(findClashes(tx, table, batch, ids), (existing) => {
-      const fresh = refuseForeign(batch, existing, new Map(Object.entries(known)));
-      return andThen(insertForeign(tx, table, fresh), (seqs) => {
-        const stored = new Map(existing.map(({ id, seq }) => [id, seq]));
-        const added = new Set(fresh.map(({ event }) => event.id));
-        fresh.forEach(({ event }, i) => {
-          stored.set(event.id, seqs[i]!);
+  return inTurn(tx, () =>
+    andThen(clock(tx, { table }) as VectorClock, (known) =>
+      andThen(findClashes(tx, table, batch, ids), (existing) => {
+        const fresh = refuseForeign(batch, existing, new Map(Object.entries(known)));
+        return andThen(insertForeign(tx, table, fresh), (seqs) => {
+          const stored = new Map(existing.map(({ id, seq }) => [id, seq]));
+          const added = new Set(fresh.map(({ event }) => event.id));
+          fresh.forEach(({ event }, i) => {
+            stored.set(event.id, seqs[i]!);
+          });
+          return batch.map(({ event: { id } }): Accepted => {
+            // The second time in one page it is a duplicate.
+            const outcome = added.delete(id) ? "stored" : "duplicate";
+            return { id, seq: stored.get(id)!, outcome, drifted: id > bound };
+          });
         });
-        return batch.map(({ event: { id } }): Accepted => {
-          // The second time in one page it is a duplicate.
-          const outcome = added.delete(id) ? "stored" : "duplicate";
-          return { id, seq: stored.get(id)!, outcome, drifted: id > bound };
-        });
-      });
-    }),
+      }),
+    ),
   ) as never;
 }
 
-/** Validates an event from a peer: nothing is filled in for it. */
+/** Validates an event from a peer. */
 export function encodeForeign(event: Event<any>, at: string, limits: EventLimits): EncodedEvent {
-  const { id = null, timestamp = null } = (event ?? {}) as { id?: unknown; timestamp?: unknown };
-  const encoded = encodeEvent(isPlainObject(event) ? { ...event, id, timestamp } : event, at, limits);
+  const encoded = encodeComplete(event, at, limits);
   if (!encoded.event.vclock)
     throw new InputError("NO_CLOCK", `${at}vclock`, "is missing: the event is local to its log");
   return encoded;
@@ -139,6 +148,10 @@ function refuseForeign(
     if (twin) return false;
     const holder = byPlace.get(place(event));
     if (holder !== undefined) throw new ConflictError("FORK", id, cortexId, holder);
+    // One entry stays free, so that no peer can keep a local cortex from its first event.
+    if (!known.has(cortexId) && known.size >= MAX_CLOCK_ENTRIES - 1) {
+      throw new ConflictError("TOO_MANY_CORTEXES", id, cortexId);
+    }
     known.set(cortexId, (known.get(cortexId) ?? 0) + 1);
     const grounded = Object.entries(vclock!).every(([cause, count]) => count <= (known.get(cause) ?? 0));
     if (!grounded || known.get(cortexId) !== counter) throw new ConflictError("GAP", id, cortexId);

@@ -139,6 +139,9 @@ function filtersOf({ actions, traceId, cortexId }: FeedOptions<any>): SQL[] {
     filters.push(sql`+cortex_id = ${cortexId}`);
   }
   if (actions !== undefined) {
+    if (!Array.isArray(actions)) {
+      throw new InputError("INVALID_ACTION", "actions", `must be an array, got ${shapeOf(actions)}`);
+    }
     for (const action of actions) checkName(action, "INVALID_ACTION", "actions");
     filters.push(sql`action in (select value from json_each(${JSON.stringify(actions)}))`);
   }

@@ -11,7 +11,7 @@ import {
   type Event,
   type StoredEvent,
 } from "./event.js";
-import { InputError } from "./input-error.js";
+import { InputError, shapeOf } from "./input-error.js";
 import { checkedSeq, type ReadOptions, selectEvents } from "./read.js";
 
 /** What each action does to the state. An action without an entry leaves it as it is. */
@@ -70,6 +70,9 @@ export function stateAt<D extends Database, State, A extends Actions = Action>(
 }
 
 function asOfFilter(asOf: AsOf): (event: StoredEvent<any>) => boolean {
+  if (typeof asOf !== "object" || asOf === null) {
+    throw new InputError("INVALID_AS_OF", "asOf", `must be an object, got ${shapeOf(asOf)}`);
+  }
   if ("id" in asOf) {
     checkULID(asOf.id, "INVALID_ID", "id");
     return (event) => event.id <= asOf.id;

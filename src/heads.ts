@@ -61,24 +61,43 @@ export function divergences<D extends Database, A extends Actions = Action>(
   checkLimit(limit);
   if (after !== "") checkName(after, "INVALID_CURSOR", "after");
 
-  const next = (from: string, found: Divergence<A>[]): unknown => {
+  const next = (from: string, found: string[]): unknown => {
     const candidates = db.values(sql`select distinct trace_id from ${table}
-      where branched = 1 and trace_id > ${from} order by trace_id limit ${limit}`) as [string][];
+      where branched = 1 and trace_id > ${from} order by trace_id limit ${CANDIDATES}`) as [string][];
     return andThen(candidates, (rows) => {
       const traceIds = rows.map((row) => row[0]);
-      const inTraces = sql`trace_id in (select value from json_each(${JSON.stringify(traceIds)}))`;
-      const histories = selectEvents(db, table, inTraces, sql`trace_id, id`) as StoredEvent<A>[];
-      return andThen(histories, (all) => {
-        for (const traceId of traceIds) {
-          const heads = headsOf(all.filter((event) => event.traceId === traceId));
-          if (heads.length > 1 && found.length < limit) found.push({ traceId, heads });
-        }
-        const done = found.length === limit || traceIds.length < limit;
-        return done ? found : next(traceIds.at(-1)!, found);
+      const clocks = db.values(sql`select (
+          select json_group_array(json_array(id, json(vclock))) from ${table}
+          where trace_id = trace.value and counter is not null
+        ) from json_each(${JSON.stringify(traceIds)}) as trace`) as [string][];
+      return andThen(clocks, (all) => {
+        const diverged = traceIds.filter((_, i) => severalHeads(all[i]![0]));
+        found.push(...diverged);
+        if (found.length < limit && traceIds.length === CANDIDATES) return next(traceIds.at(-1)!, found);
+        return headsOfAll(db, table, found.slice(0, limit));
       });
     });
   };
   return next(after, []) as never;
+}
+
+// In one step; on a synchronous driver the steps are nested.
+const CANDIDATES = 500;
+
+function severalHeads(clocks: string): boolean {
+  const events = (JSON.parse(clocks) as [string, VectorClock][]).map(([id, vclock]) => ({ id, vclock }));
+  return headsOf(events).length > 1;
+}
+
+function headsOfAll<A extends Actions>(db: Database, table: EventsTable<A>, traceIds: readonly string[]) {
+  const inTraces = sql`trace_id in (select value from json_each(${JSON.stringify(traceIds)}))`;
+  const histories = selectEvents(db, table, inTraces, sql`trace_id, id`) as unknown as StoredEvent<A>[];
+  return andThen(histories, (all) =>
+    traceIds.map((traceId) => ({
+      traceId,
+      heads: headsOf(all.filter((event) => event.traceId === traceId)),
+    })),
+  );
 }
 
 /** The event of a trace with the greatest id, of those with a clock. */

@@ -46,7 +46,6 @@ const CORTEX_HEADER = "event-log-cortex";
 const MAX_REQUEST_BYTES = 2 ** 16;
 const MAX_ANSWER_BYTES = 2 ** 26;
 const MAX_PAGE = 1000;
-const PAGE_BYTES = 2 ** 23;
 
 /**
  * Serves a log to peers, as a standard `Request` → `Response` function: `GET …/clock`, and `POST …/missing` with
@@ -80,7 +79,10 @@ export function handler<A extends Actions = Action>(
         limit: number;
       };
       const page = await missing(db, theirs, { ...options, limit: Math.min(limit, MAX_PAGE) });
-      return new Response(linesOf(page.map((event) => formatEvent<any>(event, { maxDataBytes: Infinity }))), {
+      const lines = page.map(
+        (event) => `${formatEvent<any>(event, { maxDataBytes: Number.MAX_SAFE_INTEGER })}\n`,
+      );
+      return new Response(lines.join(""), {
         headers: { ...headers, "content-type": "application/x-ndjson" },
       });
     } catch (error) {
@@ -153,16 +155,6 @@ export function httpPeer(
       return body.split("\n").filter((line) => line !== "");
     },
   };
-}
-
-/** As many lines as fit in a page, at least one: the next page has the rest. */
-function linesOf(lines: readonly string[]): string {
-  let size = 0;
-  const fit = lines.findIndex((line, i) => {
-    size += line.length;
-    return i > 0 && size > PAGE_BYTES;
-  });
-  return (fit === -1 ? lines : lines.slice(0, fit)).map((line) => `${line}\n`).join("");
 }
 
 /** The text of a body, or undefined as soon as it is longer than `maxBytes`. */

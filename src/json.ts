@@ -2,7 +2,8 @@ import { InputError, type InputErrorCode, shapeOf } from "./input-error.js";
 
 const MAX_DEPTH = 64;
 const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
-const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*|[{}[\],:]/g;
+// Longer than the plain digits of any double: nothing but needless zeros, or a number that is none.
+const MAX_NUMBER = 400;
 
 type Path = (string | number)[];
 
@@ -23,6 +24,11 @@ export function encodeJson(value: unknown, field: string, maxBytes: number): str
   };
   const tooLarge = () => refuse("DATA_TOO_LARGE", `is larger than ${maxBytes} bytes as JSON`);
 
+  const checkText = (text: string): void => {
+    budget -= text.length;
+    if (budget < 0) tooLarge();
+    if (!isStorableText(text)) refuse("INVALID_DATA", "holds text with a NUL or a lone surrogate");
+  };
   const checkEntry = (key: string | number, entry: unknown): void => {
     path.push(key);
     check(entry);
@@ -32,23 +38,26 @@ export function encodeJson(value: unknown, field: string, maxBytes: number): str
     // Every node costs a byte or more: the count also ends objects that reach the same part in 2^64 ways.
     if (--budget < 0) tooLarge();
     if (typeof node === "string") {
-      if (!isStorableText(node)) refuse("INVALID_DATA", "holds text with a NUL or a lone surrogate");
+      checkText(node);
     } else if (typeof node === "number") {
       if (!Number.isFinite(node) || Object.is(node, -0)) {
         refuse("INVALID_DATA", `holds ${Object.is(node, -0) ? "-0" : node}, which JSON cannot`);
       }
     } else if (typeof node === "object" && node !== null) {
+      // Whatever it would be replaced by, and wherever it is inherited from.
+      if (typeof (node as { toJSON?: unknown }).toJSON === "function")
+        refuse("INVALID_DATA", "holds a toJSON function");
       if (path.length >= MAX_DEPTH)
         refuse("DATA_TOO_DEEP", `nests deeper than ${MAX_DEPTH} levels or contains itself`);
       if (Array.isArray(node)) {
-        if (Object.keys(node).length !== node.length)
+        if (Object.keys(node).length !== node.length || !hasOnlyNamedKeys(node))
           refuse("INVALID_DATA", "holds an array with holes or named keys");
         for (let i = 0; i < node.length; i++) checkEntry(i, node[i]);
       } else {
         if (!isPlainObject(node))
           refuse("INVALID_DATA", "holds an object that is not plain, such as a Date or Map");
         for (const key of Object.keys(node)) {
-          if (!isStorableText(key)) refuse("INVALID_DATA", "holds a key with a NUL or a lone surrogate");
+          checkText(key);
           checkEntry(key, (node as Record<string, unknown>)[key]);
         }
       }
@@ -85,10 +94,13 @@ export function sameJson(a: unknown, b: unknown): boolean {
 
 // An object of another realm (a vm, a test runner) is plain too: its prototype is the root of that realm.
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Object.getOwnPropertySymbols(value).length > 0)
-    return false;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   const prototype = Object.getPrototypeOf(value);
-  return prototype === null || (Object.getPrototypeOf(prototype) === null && !Array.isArray(value));
+  return (prototype === null || Object.getPrototypeOf(prototype) === null) && hasOnlyNamedKeys(value);
+}
+
+function hasOnlyNamedKeys(value: object): boolean {
+  return Object.getOwnPropertySymbols(value).length === 0;
 }
 
 function byteLengthExceeds(text: string, max: number): boolean {
@@ -102,29 +114,52 @@ function byteLengthExceeds(text: string, max: number): boolean {
  */
 export function refuseInexactNumbers(text: string): void {
   const path: Path = [];
-  let key: string | undefined;
-  for (const [token] of text.matchAll(TOKEN)) {
+  let key = "";
+  for (let i = 0; i < text.length; i++) {
+    const char = text[i]!;
     const top = path.length - 1;
-    if (token === "{") path.push("");
-    else if (token === "[") path.push(0);
-    else if (token === "}" || token === "]") path.pop();
-    else if (token === "," && typeof path[top] === "number") path[top]++;
-    else if (token === ":") path[top] = JSON.parse(key!) as string;
-    else if (token[0] === '"') key = token;
-    else if (token !== "," && !isExact(token)) {
-      const [field, ...inside] = path;
-      throw new InputError(
-        "INVALID_NUMBER",
-        String(field),
-        "holds a number that JavaScript would change",
-        inside,
-      );
+    if (char === "{") path.push("");
+    else if (char === "[") path.push(0);
+    else if (char === "}" || char === "]") path.pop();
+    else if (char === "," && typeof path[top] === "number") path[top]++;
+    else if (char === ":") path[top] = JSON.parse(key) as string;
+    else if (char === '"') {
+      const end = endOfString(text, i);
+      key = text.slice(i, end + 1);
+      i = end;
+    } else if (char === "-" || (char >= "0" && char <= "9")) {
+      const [token] = numberAt(text, i);
+      if (!isExact(token)) {
+        const [field, ...inside] = path;
+        throw new InputError(
+          "INVALID_NUMBER",
+          String(field),
+          "holds a number that JavaScript would change",
+          inside,
+        );
+      }
+      i += token.length - 1;
     }
   }
 }
 
+function endOfString(text: string, start: number): number {
+  for (let end = start; ; ) {
+    end = text.indexOf('"', end + 1);
+    let backslashes = 0;
+    while (text[end - 1 - backslashes] === "\\") backslashes++;
+    if (backslashes % 2 === 0) return end;
+  }
+}
+
+function numberAt(text: string, start: number): RegExpExecArray {
+  const number = /[-+.\deE]+/y;
+  number.lastIndex = start;
+  return number.exec(text)!;
+}
+
 function isExact(token: string): boolean {
-  return decimal(token) === decimal(String(Number(token)));
+  return token.length <= MAX_NUMBER && decimal(token) === decimal(String(Number(token)));
 }
 
 /** The one spelling of a decimal's value: sign, digits without outer zeros, exponent. */

@@ -46,6 +46,9 @@ export interface PullReport extends PullProgress {
   refused: Refusal[];
 }
 
+// As many cortexes as a clock counts; a peer that makes up ever new ones is left.
+const MAX_REFUSED = 256;
+
 // Claimed of a cortex whose events are not wanted any more.
 const ENOUGH = Number.MAX_SAFE_INTEGER;
 
@@ -83,7 +86,7 @@ export async function pull<A extends Actions = Action>(
     const page = (await peer.missing(wanted, limit, signal)).slice(0, limit);
     const progress = report.stored + refused.size;
     let batch = readPage(page, options, refuse).filter(({ cortexId }) => !refused.has(cortexId));
-    while (batch.length > 0) {
+    while (batch.length > 0 && refused.size <= MAX_REFUSED) {
       try {
         for (const { outcome } of await run((tx) => accept<Transaction, any>(tx, batch, options))) {
           report[outcome === "stored" ? "stored" : "duplicates"]++;
@@ -97,7 +100,8 @@ export async function pull<A extends Actions = Action>(
     }
     onProgress?.({ stored: report.stored, duplicates: report.duplicates, total: report.total });
     // A page that brought nothing would come again.
-    if (page.length === 0 || report.stored + refused.size === progress) return report;
+    const stuck = report.stored + refused.size === progress;
+    if (page.length === 0 || stuck || refused.size > MAX_REFUSED) return report;
   }
 }
 

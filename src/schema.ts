@@ -69,7 +69,7 @@ function defineTable<A extends Actions>(name: string) {
       check(`${name}_timestamp_check`, sql.raw("timestamp glob '????-??-??T??:??:??*Z'")),
       check(`${name}_data_check`, sql.raw("json_valid(data)")),
       check(`${name}_vclock_check`, sql.raw("json_valid(vclock)")),
-      check(`${name}_counter_check`, sql.raw("counter is (vclock ->> cortex_id)")),
+      check(`${name}_counter_check`, sql.raw(`counter is json_extract(vclock, '$."' || cortex_id || '"')`)),
       check(`${name}_branched_check`, sql.raw("branched = 1")),
     ],
   );

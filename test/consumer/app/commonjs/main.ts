@@ -1,0 +1,8 @@
+// TypeScript that is CommonJS, through tsx.
+import assert = require("node:assert/strict");
+import fs = require("node:fs");
+import log = require("drizzle-event-log");
+
+const id: string = log.newULID();
+assert.ok(log.isULID(id));
+assert.ok(fs.existsSync(`${log.migrationsFolder}/meta/_journal.json`));

@@ -1,0 +1,14 @@
+// Plain node, no loader: what a JavaScript app gets.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import * as log from "drizzle-event-log";
+import manifest from "drizzle-event-log/package.json" with { type: "json" };
+import * as schema from "drizzle-event-log/schema";
+
+assert.equal(typeof log.append, "function");
+assert.equal(log.events, schema.events);
+assert.ok(existsSync(`${log.migrationsFolder}/meta/_journal.json`));
+
+const entries = Object.keys(manifest.exports).filter((path) => !path.endsWith(".json"));
+assert.ok(entries.length >= 2);
+for (const path of entries) await import(`drizzle-event-log${path.slice(1)}`);

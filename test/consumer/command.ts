@@ -1,0 +1,53 @@
+import { spawnSync } from "node:child_process";
+
+/** The environment of someone who has just opened a shell: without what `npm run` and this repository add. */
+const ENV: NodeJS.ProcessEnv = {
+  ...Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([key]) => !/^(npm_(package|lifecycle)_|npm_config_local_prefix$)/.test(key),
+    ),
+  ),
+  PATH: process.env
+    .PATH!.split(":")
+    .filter((dir) => !dir.includes("node_modules"))
+    .join(":"),
+  NO_COLOR: "1",
+  FORCE_COLOR: undefined,
+  npm_config_prefer_offline: "true",
+  npm_config_audit: "false",
+  npm_config_fund: "false",
+  npm_config_update_notifier: "false",
+  // Nothing compiles anew, and npx runs what the app has installed or fails.
+  npm_config_ignore_scripts: "true",
+  npm_config_yes: "false",
+};
+
+export interface Outcome {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a command to its end, without input; for one that must succeed see `run`. */
+export function attempt(cwd: string, command: string, args: readonly string[], env = {}): Outcome {
+  const outcome = spawnSync(command, args, {
+    cwd,
+    env: { ...ENV, ...env },
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: 300_000,
+    maxBuffer: 2 ** 26,
+  });
+  if (outcome.error) throw outcome.error;
+  return outcome;
+}
+
+/** Runs a command and throws an error with all its output unless it exits with 0. */
+export function run(cwd: string, command: string, args: readonly string[], env = {}): Outcome {
+  const outcome = attempt(cwd, command, args, env);
+  if (outcome.status !== 0) {
+    const { status, stdout, stderr } = outcome;
+    throw new Error(`${command} ${args.join(" ")} exited with ${status}\n${stdout}${stderr}`);
+  }
+  return outcome;
+}

@@ -1,0 +1,249 @@
+/**
+ * A test of the packed tarball, as an app meets it: `npm run test:consumer`, or only its README with
+ * `npm run test:consumer -- readme`. It works in a temporary directory, which it keeps if a check fails.
+ */
+import assert from "node:assert/strict";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { attempt, run } from "./command.js";
+import { testReadme } from "./readme.js";
+
+const REPO = fileURLToPath(new URL("../..", import.meta.url));
+const APP = fileURLToPath(new URL("app", import.meta.url));
+const NAME = "drizzle-event-log";
+const DRIVERS = ["@libsql/client", "better-sqlite3", "@types/better-sqlite3", "drizzle-orm"];
+const TOOLS = ["@types/node", "drizzle-kit", "tsx", "typescript"];
+const ADDON = "node_modules/better-sqlite3/build/Release/better_sqlite3.node";
+
+const manifest = readJson(REPO, "package.json");
+const lock = readJson(REPO, "package-lock.json");
+// The real path: on some machines the temporary directory is a link.
+const root = realpathSync(mkdtempSync(join(tmpdir(), "consumer-")));
+const app = join(root, "app");
+const packed = join(root, "package");
+
+let tarball = "";
+let passed = 0;
+let failed = 0;
+
+if (check("the package packs", pack)) {
+  if (process.argv[2] !== "readme") testPackage();
+  testPackedReadme();
+}
+if (failed === 0) rmSync(root, { recursive: true });
+else console.log(`The apps are kept in ${root}`);
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
+
+function check(promise: string, body: () => unknown): boolean {
+  try {
+    body();
+    passed++;
+    console.log(`ok – ${promise}`);
+    return true;
+  } catch (error) {
+    failed++;
+    console.log(`not ok – ${promise}\n${error instanceof Error ? error.message : error}`);
+    return false;
+  }
+}
+
+function pack(): void {
+  run(REPO, "npm", ["pack", "--pack-destination", root], { npm_config_ignore_scripts: "false" });
+  tarball = join(root, readdirSync(root).find((name) => name.endsWith(".tgz"))!);
+  run(root, "tar", ["-xzf", tarball]);
+}
+
+function testPackage(): void {
+  testContents();
+  cpSync(APP, app, { recursive: true });
+  if (!check("npm installs it without a word about peer dependencies", install)) return;
+  testTree();
+  testTypes();
+  testModules();
+  testMigrationsOfTheApp();
+  testProgram("kit.ts");
+  check("drizzle-kit makes the app's own migrations without the events table", () => {
+    generate("--config", "own.config.ts");
+  });
+  testProgram("ready-made.ts");
+  testProgram("sync.ts");
+}
+
+function testContents(): void {
+  const files = filesIn(packed);
+  const sources = filesIn(REPO, "src");
+  const modules = sources.map((file) => file.replace(/^src/, "dist").replace(/\.ts$/, ""));
+  const built = modules.flatMap((name) => [".js", ".js.map", ".d.ts", ".d.ts.map"].map((end) => name + end));
+  const migrations = filesIn(REPO, "drizzle");
+  const documents = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
+
+  check("the tarball holds the build, its sources, the migrations, the documents, and nothing else", () => {
+    const expected = [...built, ...sources, ...migrations, ...documents];
+    const missing = expected.filter((file) => !files.includes(file));
+    const unexpected = files.filter((file) => !expected.includes(file));
+    assert.deepEqual({ missing, unexpected }, { missing: [], unexpected: [] });
+    assert.ok(migrations.includes("drizzle/meta/_journal.json"));
+  });
+  check("every source map leads to a source in the tarball", () => {
+    const maps = files.filter((file) => file.endsWith(".map"));
+    assert.ok(maps.length > 0);
+    for (const file of maps) {
+      for (const source of readJson(packed, file).sources) {
+        assert.ok(existsSync(join(packed, dirname(file), source)), `${file}: ${source}`);
+      }
+    }
+  });
+  check("the root and the schema import nothing but ulid and drizzle-orm", () => {
+    const packages = new Set(["dist/index.js", "dist/schema.js"].flatMap((file) => [...importsOf(file)]));
+    assert.deepEqual([...packages].sort(), ["drizzle-orm", "drizzle-orm/sqlite-core", "ulid"]);
+  });
+  check("installing it runs no script", () => {
+    const { scripts } = readJson(packed, "package.json");
+    for (const name of ["preinstall", "install", "postinstall", "prepare"]) {
+      assert.ok(!(name in scripts), name);
+    }
+  });
+}
+
+/** The packages that a file of the tarball imports, itself or through its own modules. */
+function importsOf(file: string, seen = new Set<string>()): Set<string> {
+  const packages = new Set<string>();
+  if (seen.has(file)) return packages;
+  seen.add(file);
+  const code = readFileSync(join(packed, file), "utf8");
+  for (const [, specifier = ""] of code.matchAll(/\b(?:from|import) ?\(?"([^"]+)"/g)) {
+    if (!specifier.startsWith(".")) packages.add(specifier);
+    else for (const name of importsOf(join(dirname(file), specifier), seen)) packages.add(name);
+  }
+  return packages;
+}
+
+function install(): void {
+  const others = [...DRIVERS, ...TOOLS].map(packageSpec);
+  const { stdout, stderr } = run(app, "npm", ["install", tarball, ...others]);
+  assert.doesNotMatch(stdout + stderr, /ERESOLVE|peer/i);
+  copyAddon(app);
+}
+
+/** Compiling better-sqlite3 takes a minute: take the binary that `npm ci` made here for the same version. */
+function copyAddon(dir: string): void {
+  if (!existsSync(join(dir, "node_modules/better-sqlite3"))) return;
+  mkdirSync(join(dir, dirname(ADDON)), { recursive: true });
+  cpSync(join(REPO, ADDON), join(dir, ADDON));
+}
+
+function packageSpec(name: string): string {
+  if (name === NAME) return tarball;
+  const version = lock.packages[`node_modules/${name}`]?.version;
+  if (!version) throw new Error(`package-lock.json has no ${name}`);
+  return `${name}@${version}`;
+}
+
+function testTree(): void {
+  check("ulid is the only dependency that it brings along", () => {
+    const tree = JSON.parse(run(app, "npm", ["ls", "--all", "--json"]).stdout);
+    const ours = tree.dependencies[NAME];
+    const peers = Object.keys(manifest.peerDependencies);
+    const brought = Object.keys(ours.dependencies).filter((name) => !peers.includes(name));
+    assert.deepEqual(brought, ["ulid"]);
+    assert.equal(ours.dependencies.ulid.dependencies, undefined);
+  });
+}
+
+function testTypes(): void {
+  check("the app compiles in strict mode (nodenext)", () => run(app, "npx", ["tsc"]));
+  check("the app compiles as a bundler resolves it", () => {
+    run(app, "npx", ["tsc", "-p", "tsconfig.bundler.json"]);
+  });
+  check("the package's own declarations have no error without skipLibCheck", () => {
+    const { stdout } = attempt(app, "npx", ["tsc", "--skipLibCheck", "false", "--pretty", "false"]);
+    const places = stdout.split("\n").filter((line) => /^\S.*\(\d+,\d+\): error/.test(line));
+    assert.deepEqual(
+      places.filter((line) => !/^node_modules\/(?!drizzle-event-log\/)/.test(line)),
+      [],
+    );
+  });
+}
+
+function testModules(): void {
+  check("plain node imports every entry", () => {
+    assert.equal(run(app, "node", ["esm.mjs"]).stderr, "");
+  });
+  check("CommonJS imports it with import()", () => run(app, "node", ["commonjs/import.cjs"]));
+  check("CommonJS requires it", () => run(app, "node", ["commonjs/require.cjs"]));
+  check("CommonJS in TypeScript requires it", () => run(app, "npx", ["tsx", "commonjs/main.ts"]));
+}
+
+function testMigrationsOfTheApp(): void {
+  check("drizzle-kit finds the re-exported table and makes its migration", () =>
+    generate("--name", "tables"),
+  );
+  check("drizzle-kit takes the shipped triggers as a custom migration, and migrates", () => {
+    generate("--custom", "--name", "append-only");
+    const triggers = join(packed, "drizzle/0001_append_only.sql");
+    cpSync(triggers, join(app, "migrations/0001_append-only.sql"));
+    run(app, "npx", ["drizzle-kit", "migrate"]);
+  });
+  check("drizzle-kit sees no changes after that", () => {
+    assert.match(run(app, "npx", ["drizzle-kit", "generate"]).stdout, /No schema changes/);
+    assert.equal(filesIn(app, "migrations").filter((file) => file.endsWith(".sql")).length, 2);
+  });
+}
+
+function generate(...options: string[]): void {
+  const { stdout } = run(app, "npx", ["drizzle-kit", "generate", ...options]);
+  // Its exit status is 0 also when it fails.
+  assert.match(stdout, /\[✓\] Your SQL migration/);
+}
+
+/** A program of the app prints its own checks. */
+function testProgram(file: string): void {
+  const { status, stdout, stderr } = attempt(app, "npx", ["tsx", file]);
+  process.stdout.write(stdout);
+  const ok = stdout.match(/^ok – /gm)?.length ?? 0;
+  const notOk = stdout.match(/^not ok – /gm)?.length ?? 0;
+  passed += ok;
+  failed += notOk;
+  if (status !== 0 || ok === 0) {
+    process.stdout.write(stderr);
+    if (notOk === 0)
+      check(`${file} ends well`, () => assert.fail(`it exited with ${status} after ${ok} checks`));
+  }
+}
+
+function testPackedReadme(): void {
+  const dir = join(root, "readme");
+  mkdirSync(dir);
+  for (const file of ["package.json", "tsconfig.json"]) cpSync(join(APP, file), join(dir, file));
+  const { scripts } = manifest;
+  const afterInstall = () => copyAddon(dir);
+  let markdown = "";
+  const read = () => {
+    markdown = readFileSync(join(packed, "README.md"), "utf8");
+  };
+  if (!check("the tarball holds a README", read)) return;
+  testReadme(markdown, { dir, packageSpec, scripts, afterInstall }, check);
+}
+
+function readJson(...path: string[]) {
+  return JSON.parse(readFileSync(join(...path), "utf8"));
+}
+
+/** The files below a directory, with their paths from `base`. */
+function filesIn(base: string, below = "."): string[] {
+  const entries = readdirSync(join(base, below), { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  return files.map((file) => relative(base, join(file.parentPath, file.name)));
+}
