@@ -16,5 +16,5 @@ WHEN EXISTS (SELECT 1 FROM `events` WHERE `seq` = NEW.`seq`)
 	OR EXISTS (SELECT 1 FROM `events` WHERE `id` = NEW.`id`)
 	OR EXISTS (SELECT 1 FROM `events` WHERE `cortex_id` = NEW.`cortex_id` AND `counter` = NEW.`counter`)
 BEGIN
-	SELECT RAISE(ABORT, 'events is append-only: no REPLACE');
+	SELECT RAISE(ABORT, 'events is append-only: this seq, id or counter is taken');
 END;

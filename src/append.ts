@@ -134,11 +134,13 @@ function encodeBatch(input: unknown, options: EventLimits): EncodedEvent[] {
 }
 
 export function assertTransaction(tx: Transaction): void {
-  if (typeof tx?.rollback !== "function") {
+  // A synchronous driver's transaction is over when its callback first awaits; some drivers can tell.
+  const { session } = (tx ?? {}) as { session?: { client?: { inTransaction?: boolean } } };
+  if (typeof tx?.rollback !== "function" || session?.client?.inTransaction === false) {
     throw new InputError(
       "NOT_A_TRANSACTION",
       "tx",
-      "must be the transaction that db.transaction() passes on",
+      "must be an open transaction, as db.transaction() passes it on",
     );
   }
 }
@@ -189,7 +191,7 @@ export function findClashes(
     table,
     sql`seq in (
       select e.seq from json_each(${JSON.stringify(ids)}) cross join ${table} as e on e.id = value
-      union
+      union all
       select e.seq from json_each(${JSON.stringify(places)}) cross join ${table} as e
       on e.cortex_id = value->>0 and e.counter = value->>1)`,
     sql`seq`,

@@ -48,8 +48,9 @@ export function isULID(value: unknown): value is string {
   return typeof value === "string" && ULID.test(value);
 }
 
-/** The milliseconds since 1970 that a ULID carries. */
+/** The milliseconds since 1970 that a ULID carries. Throws InputError `INVALID_ID` for any other text. */
 export function ulidTime(id: string): number {
+  if (!isULID(id)) throw new InputError("INVALID_ID", "id", `must be a ULID, got ${shapeOf(id)}`);
   return decodeTime(id);
 }
 
