@@ -85,10 +85,8 @@ export function append(tx: Transaction, input: unknown, options: AppendOptions<a
       refuseConflicts(unique, existing);
       const stored = new Map<string, StoredEvent<any>>(existing.map((event) => [event.id, event]));
       const fresh = [...unique.values()].filter(({ event }) => !stored.has(event.id));
-      return andThen(insertForeign(tx, table, fresh), (seqs) => {
-        fresh.forEach(({ event }, i) => {
-          stored.set(event.id, { seq: seqs[i]!, ...event });
-        });
+      return andThen(insertForeign(tx, table, fresh), (inserted) => {
+        for (const event of inserted) stored.set(event.id, event);
         const answer = batch.map(({ event }) => stored.get(event.id)!);
         return Array.isArray(input) ? answer : answer[0];
       });
@@ -209,14 +207,16 @@ export function insertForeign(tx: Transaction, table: EventsTable<any>, rows: re
   });
 }
 
-/** Inserts valid events that clash with none in the log, and answers with their seqs. */
+/** Inserts valid events that clash with none in the log, and answers with them as they are stored. */
 export function insertRows(tx: Transaction, table: EventsTable<any>, rows: readonly EncodedEvent[]) {
   const insert = sql`insert into ${table}
     (id, action, trace_id, cortex_id, origin, timestamp, data, vclock, counter, branched)
     select ${VALUES} from json_each(${rowsJson(rows)}) returning seq`;
   const seqs = tx.values(insert) as [number | bigint][];
   // By index: a libsql row is not iterable.
-  return andThen(seqs, (all) => all.map((row) => Number(row[0])));
+  return andThen(seqs, (all) =>
+    rows.map(({ event }, i): StoredEvent<any> => ({ seq: Number(all[i]![0]), ...event })),
+  );
 }
 
 function rowsJson(rows: readonly EncodedEvent[]): string {

@@ -202,10 +202,8 @@ export function openCortex<A extends Actions = Action, const S extends Schemas =
             fresh.push(stamped);
             return stamped.event.id;
           });
-          return andThen(insertRows(tx, table, fresh), (seqs) => {
-            fresh.forEach(({ event }, i) => {
-              known.set(event.id, { seq: seqs[i]!, ...event } as StoredEvent<any>);
-            });
+          return andThen(insertRows(tx, table, fresh), (inserted) => {
+            for (const event of inserted) known.set(event.id, event);
             const answer = ids.map((id) => known.get(id)!);
             return Array.isArray(input) ? answer : answer[0];
           });

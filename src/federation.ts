@@ -107,12 +107,9 @@ export function accept<X extends Transaction, A extends Actions = Action>(
     andThen(clock(tx, { table }) as VectorClock, (known) =>
       andThen(findClashes(tx, table, batch, ids), (existing) => {
         const fresh = refuseForeign(batch, existing, new Map(Object.entries(known)));
-        return andThen(insertForeign(tx, table, fresh), (seqs) => {
-          const stored = new Map(existing.map(({ id, seq }) => [id, seq]));
-          const added = new Set(fresh.map(({ event }) => event.id));
-          fresh.forEach(({ event }, i) => {
-            stored.set(event.id, seqs[i]!);
-          });
+        return andThen(insertForeign(tx, table, fresh), (inserted) => {
+          const stored = new Map([...existing, ...inserted].map(({ id, seq }) => [id, seq]));
+          const added = new Set(inserted.map(({ id }) => id));
           return batch.map(({ event: { id } }): Accepted => {
             // The second time in one page it is a duplicate.
             const outcome = added.delete(id) ? "stored" : "duplicate";
