@@ -23,7 +23,7 @@ import { nextState, stateAfter, type TraceState, transitions } from "./lifecycle
 import { selectEvents, since } from "./read.js";
 import { type EventsTable, events } from "./schema.js";
 import { type InputOf, type OutputOf, type StandardSchema, validate } from "./standard-schema.js";
-import { checkDrift, checkedTime, driftBound, type ULIDSource, ulidAfter } from "./ulid.js";
+import { checkDrift, checkedTime, driftBound, type ULIDSource, ulidBeyond } from "./ulid.js";
 import { increment, type VectorClock } from "./vector-clock.js";
 
 type Schemas = { readonly [action: string]: StandardSchema };
@@ -72,8 +72,8 @@ export interface Cortex<In extends Actions = Action, Out extends Actions = In> {
    * - `timestamp`: the clock's time.
    *
    * With an `id` of the caller's, a retry is safe: if that id is stored with the same action, trace and data,
-   * the answer is the stored event, and nothing is checked or written anew. Such an id is stored as it is,
-   * so its place in the order by id is the caller's.
+   * the answer is the stored event; `expect` and `lifecycle` are not asked again. Such an id is stored as it
+   * is, so its place in the order by id is the caller's; one beyond `maxDrift` is refused (`INVALID_ID`).
    *
    * @throws InputError synchronously, before any SQL runs.
    * @throws TraceError `STALE_HEAD`, `LIFECYCLE`: nothing was written.
@@ -124,13 +124,16 @@ export function openCortex<A extends Actions = Action, const S extends Schemas =
   checkName(origin, "INVALID_ORIGIN", "origin");
   checkDrift(maxDrift);
 
-  const prepare = (mutation: Mutation<any>, now: number, at: string): Prepared => {
+  const prepare = (mutation: Mutation<any>, now: number, bound: string, at: string): Prepared => {
     if (typeof mutation !== "object" || mutation === null) {
       throw new InputError("INVALID_EVENT", `${at}event`, `must be an object, got ${shapeOf(mutation)}`);
     }
     refuseUnknownFields(mutation, MUTATION_FIELDS, `${at}event`);
     const { expect, id, action, data, traceId } = mutation as Mutation<any> & { data?: unknown };
     if (expect !== undefined && expect !== "none") checkULID(expect, "INVALID_EXPECT", `${at}expect`);
+    if (id !== undefined && id > bound) {
+      throw new InputError("INVALID_ID", `${at}id`, "is further ahead of the clock than maxDrift");
+    }
     const schema = schemas && Object.hasOwn(schemas, action) ? schemas[action] : undefined;
     const encoded = encodeEvent(
       {
@@ -155,15 +158,15 @@ export function openCortex<A extends Actions = Action, const S extends Schemas =
   };
 
   /** The event as it will be stored; `log` moves on to where it is once this event is in it. */
-  const stamp = (log: LogState, prepared: Prepared, now: number, bound: string): EncodedEvent => {
+  const stamp = (log: LogState, prepared: Prepared, now: number): EncodedEvent => {
     const { encoded, givenId } = prepared;
     const trace = log.traces.get(encoded.event.traceId);
     if (trace) guard(trace, prepared);
-    const id = givenId ?? ulidAfter(log.lastId, now, randomness);
+    const id = givenId ?? ulidBeyond(log.lastId, now, randomness);
     // It knows all that the log holds, so it follows on unless its id is not the greatest.
     const branched = id <= log.greatestId;
     if (!branched) log.greatestId = id;
-    if (id > log.lastId && (givenId === undefined || id <= bound)) log.lastId = id;
+    if (id > log.lastId) log.lastId = id;
     if (trace && id > (trace.id ?? "")) trace.id = id;
     log.clock = checkedClock(increment(log.clock, cortexId), cortexId, "vclock");
     const event = { ...encoded.event, id, vclock: log.clock };
@@ -181,8 +184,8 @@ export function openCortex<A extends Actions = Action, const S extends Schemas =
     const now = checkedTime(clock());
     const bound = driftBound(now, maxDrift);
     const batch = Array.isArray(input)
-      ? Array.from(input, (mutation, i) => prepare(mutation, now, `events[${i}].`))
-      : [prepare(input as Mutation<any>, now, "")];
+      ? Array.from(input, (mutation, i) => prepare(mutation, now, bound, `events[${i}].`))
+      : [prepare(input as Mutation<any>, now, bound, "")];
     const guarded = batch.filter(({ expect }) => lifecycle || expect !== undefined);
     const traceIds = [...new Set(guarded.map(({ encoded }) => encoded.event.traceId))];
 
@@ -197,7 +200,7 @@ export function openCortex<A extends Actions = Action, const S extends Schemas =
               refuseOther(twin, prepared.encoded.event);
               return twin.id;
             }
-            const stamped = stamp(log, prepared, now, bound);
+            const stamped = stamp(log, prepared, now);
             known.set(stamped.event.id, stamped.event);
             fresh.push(stamped);
             return stamped.event.id;

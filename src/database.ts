@@ -37,6 +37,6 @@ export function andThen<T, U>(
   return isPending(outcome) ? outcome.then(next) : next(outcome);
 }
 
-function isPending<T>(outcome: T | PromiseLike<T>): outcome is PromiseLike<T> {
+export function isPending<T>(outcome: T | PromiseLike<T>): outcome is PromiseLike<T> {
   return typeof (outcome as Partial<PromiseLike<T>> | null | undefined)?.then === "function";
 }

@@ -1,3 +1,4 @@
+import { isPending } from "./database.js";
 import { InputError } from "./input-error.js";
 
 /**
@@ -29,7 +30,7 @@ export type OutputOf<S> = S extends StandardSchema<any, infer Output> ? Output :
 /** The validator's output. The place of its first issue is told, its text is not: that may quote the data. */
 export function validate(schema: StandardSchema, data: unknown, field: string): unknown {
   const result = schema["~standard"].validate(data);
-  if (result instanceof Promise) {
+  if (isPending(result)) {
     throw new InputError(
       "ASYNC_SCHEMA",
       field,

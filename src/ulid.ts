@@ -54,6 +54,24 @@ export function ulidTime(id: string): number {
   return decodeTime(id);
 }
 
+/**
+ * The same in a log that several cortexes write to: where it must count up from `last`, it does so by a random
+ * step of up to 2^60, for others may count up from that very id at the same time.
+ */
+export function ulidBeyond(last: string, now: number, randomness = pooledRandomness): string {
+  if (timePart(now) > last) return ulidAfter(last, now, randomness);
+  const digits = Array.from(last, (char) => ALPHABET.indexOf(char));
+  let carry = 1;
+  for (let i = 25; i >= 0; i--) {
+    const sum = digits[i]! + (i > 13 ? randomDigit(randomness) : 0) + carry;
+    digits[i] = sum % 32;
+    carry = sum >= 32 ? 1 : 0;
+  }
+  const next = digits.map((digit) => ALPHABET[digit]).join("");
+  if (isULID(next) && next > last) return next;
+  throw new InputError("INVALID_CLOCK", "clock", "has no id left after the last one in the log");
+}
+
 /** The greatest id that is at most `maxDrift` milliseconds ahead of the time `now`. */
 export function driftBound(now: number, maxDrift = 5 * 60_000): string {
   checkDrift(maxDrift);
@@ -85,13 +103,14 @@ function timePart(now: number): string {
 
 function randomPart(randomness: () => number): string {
   let part = "";
-  for (let i = 0; i < 16; i++) {
-    const char = ALPHABET[Math.floor(randomness() * 32)];
-    if (char === undefined)
-      throw new InputError("INVALID_RANDOMNESS", "randomness", "must return a number in [0, 1)");
-    part += char;
-  }
+  for (let i = 0; i < 16; i++) part += ALPHABET[randomDigit(randomness)];
   return part;
+}
+
+function randomDigit(randomness: () => number): number {
+  const digit = Math.floor(randomness() * 32);
+  if (digit >= 0 && digit < 32) return digit;
+  throw new InputError("INVALID_RANDOMNESS", "randomness", "must return a number in [0, 1)");
 }
 
 // One call for 4,096 bytes: a call per byte makes an id cost 46 µs.
