@@ -28,7 +28,7 @@ export class DeadlineError extends Error {
 }
 
 // SQLite waits by sleeping, and blocks the event loop while it does: long enough for a commit, no longer.
-const BUSY_WAIT = 100;
+const BUSY_WAIT = 50;
 const DEADLINE = 10_000;
 
 /**
@@ -42,7 +42,9 @@ export async function openLibsql<S extends Record<string, unknown> = Record<stri
   url: string | Config,
   config: Omit<DrizzleConfig<S>, "client"> = {},
 ): Promise<LibsqlDatabase<S>> {
-  const client = createClient({ timeout: BUSY_WAIT, ...(typeof url === "string" ? { url } : url) });
+  const options = { timeout: BUSY_WAIT, ...(typeof url === "string" ? { url } : url) };
+  const client = createClient(options);
+  const db = drizzle(client, config as DrizzleConfig<S>) as LibsqlDatabase<S>;
   if (client.protocol === "file") {
     // The file keeps the journal mode. FULL is a connection's default in libsql and needs no PRAGMA.
     await untilFree(
@@ -52,13 +54,34 @@ export async function openLibsql<S extends Record<string, unknown> = Record<stri
       DEADLINE,
     );
   }
-  return drizzle(client, config as DrizzleConfig<S>) as LibsqlDatabase<S>;
+  if (client.protocol === "file" && !options.syncUrl && (await isOnDisk(client))) {
+    const writer = createClient({ ...options, concurrency: 1 });
+    writers.set(client, drizzle(writer, config as DrizzleConfig<S>));
+    const close = client.close.bind(client);
+    client.close = () => {
+      writer.close();
+      close();
+    };
+  }
+  return db;
+}
+
+// By the client of a database, one that only `writeTransaction` uses: it may be reconnected at any time, which
+// would tear other open transactions out of the hands of their owners, locks and all.
+const writers = new WeakMap<Client, unknown>();
+
+async function isOnDisk(client: Client): Promise<boolean> {
+  const { rows } = await client.execute("PRAGMA database_list");
+  return rows[0]?.file !== "";
 }
 
 /**
  * Runs `write` in an immediate transaction, one at a time per client in the order of the calls. While another
  * process holds the database, the *whole* function is run again after a short, random pause: it must have no
  * effect outside the transaction. Not to be called from inside `write`: it would wait for itself.
+ *
+ * On a database that `openLibsql` did not open, waiting for another process reconnects its client, which ends
+ * other transactions that are open on it.
  *
  * @throws DeadlineError nothing was written.
  * @throws the signal's reason if it aborts while waiting; whatever `write` throws, after a rollback.
@@ -75,13 +98,15 @@ export async function writeTransaction<S extends Record<string, unknown>, T>(
       `must be whole milliseconds, got ${shapeOf(deadline)}`,
     );
   }
-  const client = db.$client;
+  const writer = (writers.get(db.$client) as LibsqlDatabase<S> | undefined) ?? db;
+  const client = writer.$client;
   const end = performance.now() + deadline;
   const leave = await takeTurn(client, end, deadline, signal);
   try {
-    return await untilFree(client, () => db.transaction(write), end, deadline, signal);
+    return await untilFree(client, () => writer.transaction(write), end, deadline, signal);
   } finally {
-    leave();
+    // Not at once: a queue of writes that each block the event loop for a while must not add up to one block.
+    setImmediate(leave);
   }
 }
 

@@ -1,0 +1,186 @@
+// The log as its documentation tells it, without SQL: an array of events in the order of their seqs.
+import { isDeepStrictEqual } from "node:util";
+import { isULID, type NewEvent, type StoredEvent, type VectorClock } from "drizzle-event-log";
+
+export type Outcomes = Map<string, number>;
+export type Log = StoredEvent[];
+
+/** What an append is to answer: an error's code, or the events, as they are once stored. */
+export type Prediction = { error: string } | { answer: StoredEvent[]; fresh: StoredEvent[] };
+
+export interface Writer {
+  id: string;
+  origin: string;
+  /** How far its clock is off. */
+  skew: number;
+  lifecycle: boolean;
+}
+
+export type Change = { id?: string; action: string; traceId: string; data?: unknown; expect?: string };
+
+export const MAX_DRIFT = 5 * 60_000;
+const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const STATES: Record<string, Record<string, string>> = {
+  create: { none: "active" },
+  archive: { active: "archived" },
+  unarchive: { archived: "active" },
+  trash: { active: "trashed", archived: "trashed" },
+  recover: { trashed: "active" },
+  purge: { trashed: "gone" },
+};
+
+const greatest = (ids: readonly string[]) => ids.reduce((a, b) => (a > b ? a : b), "");
+const counterOf = (event: NewEvent | StoredEvent) => event.vclock?.[event.cortexId];
+
+/** `append`: events with ids. */
+export function predictAppend(log: Log, events: readonly NewEvent[]): Prediction {
+  const error = events.map(eventError).find(Boolean);
+  if (error) return { error };
+  const full = events.map((event) => ({
+    ...event,
+    timestamp: event.timestamp ?? new Date(timeOf(event.id!)).toISOString(),
+  })) as StoredEvent[];
+
+  const batch: StoredEvent[] = [];
+  for (const event of full) {
+    const twin = batch.find(({ id }) => id === event.id);
+    if (twin && !sameEvent(twin, event)) return { error: "ID_CONFLICT" };
+    if (!twin) batch.push(event);
+  }
+  if (batch.some((event, i) => batch.slice(0, i).some((other) => samePlace(other, event)))) {
+    return { error: "FORK" };
+  }
+  const isOther = (event: StoredEvent) => log.some((old) => old.id === event.id && !sameEvent(old, event));
+  if (batch.some(isOther)) return { error: "ID_CONFLICT" };
+  if (batch.some((event) => log.some((old) => old.id !== event.id && samePlace(old, event)))) {
+    return { error: "FORK" };
+  }
+  const fresh = batch
+    .filter((event) => !log.some(({ id }) => id === event.id))
+    .map((event, i) => ({ ...event, seq: log.length + i + 1 }));
+  const stored = [...log, ...fresh];
+  return { answer: full.map((event) => stored.find(({ id }) => id === event.id)!), fresh };
+}
+
+/**
+ * `cortex.append`. Which ids it makes is its own affair, so they are taken from its answer (`made`; none if it
+ * refused) and held against what it promises of them.
+ */
+export function predictCortex(
+  log: Log,
+  writer: Writer,
+  changes: readonly Change[],
+  now: number,
+  made: readonly string[],
+): Prediction {
+  const time = now + writer.skew;
+  const stamps = { cortexId: writer.id, origin: writer.origin };
+  const error = changes
+    .map((change) => {
+      const problem = eventError({ ...change, ...stamps } as NewEvent & Change);
+      const isFar = isULID(change.id) && timeOf(change.id) > time + MAX_DRIFT;
+      return isFar && problem !== "INVALID_EXPECT" ? "INVALID_ID" : problem;
+    })
+    .find(Boolean);
+  if (error) return { error };
+
+  const stored = [...log];
+  const answer: StoredEvent[] = [];
+  for (const [i, { id, action, traceId, data, expect }] of changes.entries()) {
+    const twin = id === undefined ? undefined : stored.find((event) => event.id === id);
+    if (twin) {
+      const same =
+        twin.cortexId === writer.id &&
+        twin.action === action &&
+        twin.traceId === traceId &&
+        isDeepStrictEqual(twin.data, data);
+      if (!same) return { error: "ID_CONFLICT" };
+      answer.push(twin);
+      continue;
+    }
+    const trace = stored.filter((event) => event.traceId === traceId);
+    const head = greatest(trace.map((event) => event.id)) || "none";
+    if (expect !== undefined && expect !== head) return { error: "STALE_HEAD" };
+    if (writer.lifecycle && !allows(stateOf(trace), action)) return { error: "LIFECYCLE" };
+    const clock = clockOf(stored);
+    const event = {
+      ...{ seq: stored.length + 1, id: id ?? checkedId(made[i], stored, writer, time), action, traceId },
+      ...{ cortexId: writer.id, origin: writer.origin, timestamp: new Date(time).toISOString() },
+      ...(data !== undefined && { data }),
+      vclock: { ...clock, [writer.id]: (clock[writer.id] ?? 0) + 1 },
+    } as StoredEvent;
+    stored.push(event);
+    answer.push(event);
+  }
+  return { answer, fresh: stored.slice(log.length) };
+}
+
+/** An id that a writer made: after all that it follows and after its own last one, as early as can be. */
+function checkedId(made: string | undefined, log: Log, writer: Writer, time: number): string {
+  const followed = log.filter(({ id }) => timeOf(id) <= time + MAX_DRIFT).map(({ id }) => id);
+  const own = log.filter((event) => event.cortexId === writer.id);
+  // Events without a clock come before those with one.
+  const last = own.sort((a, b) => (counterOf(a) ?? 0) - (counterOf(b) ?? 0)).at(-1)?.id ?? "";
+  const floor = greatest([...followed, last]);
+  if (made === undefined) return floor === "" ? encode(BigInt(time) << 80n) : encode(decode(floor) + 1n);
+  const earliest = Math.max(time, floor === "" ? 0 : timeOf(floor));
+  if (made <= floor || timeOf(made) < earliest || timeOf(made) > earliest + 1) {
+    throw new Error(`made ${made} at ${encode(BigInt(time) << 80n)}, to follow ${floor}`);
+  }
+  if (log.some(({ id }) => id === made)) throw new Error(`made ${made} twice`);
+  return made;
+}
+
+export function clockOf(log: Log): VectorClock {
+  const clock: Record<string, number> = {};
+  for (const event of log) {
+    const counter = counterOf(event);
+    if (counter !== undefined) clock[event.cortexId] = Math.max(clock[event.cortexId] ?? 0, counter);
+  }
+  return clock;
+}
+
+export const byId = (log: Log) => [...log].sort((a, b) => (a.id < b.id ? -1 : 1));
+
+function stateOf(trace: Log): string {
+  const last = byId(trace.filter(({ action }) => Object.hasOwn(STATES, action))).at(-1);
+  return last ? Object.values(STATES[last.action]!)[0]! : "none";
+}
+
+function allows(state: string, action: string): boolean {
+  if (Object.hasOwn(STATES, action)) return Object.hasOwn(STATES[action]!, state);
+  return state !== "none" && state !== "gone";
+}
+
+function sameEvent(a: StoredEvent, b: StoredEvent): boolean {
+  const [{ seq: _, ...x }, { seq: __, ...y }] = [a, b];
+  return isDeepStrictEqual(x, y);
+}
+
+function samePlace(a: StoredEvent, b: StoredEvent): boolean {
+  return a.cortexId === b.cortexId && counterOf(a) !== undefined && counterOf(a) === counterOf(b);
+}
+
+/** Of the wrong values that the commands make, in the order in which they are looked at. */
+function eventError(event: NewEvent & { expect?: string }): string | undefined {
+  const { id, action, traceId, data, vclock, cortexId, expect } = event;
+  if (expect === "bad") return "INVALID_EXPECT";
+  if (id !== undefined && id !== id.toUpperCase()) return "INVALID_ID";
+  if ((action as string) === "Bad") return "INVALID_ACTION";
+  if (traceId === "") return "INVALID_TRACE_ID";
+  if (vclock && (vclock[cortexId] ?? 0) < 1) return "INVALID_VCLOCK";
+  if (Number.isNaN(data)) return "INVALID_DATA";
+  return undefined;
+}
+
+export function timeOf(id: string): number {
+  return Number(decode(id) >> 80n);
+}
+
+function decode(id: string): bigint {
+  return [...id].reduce((n, char) => n * 32n + BigInt(ALPHABET.indexOf(char)), 0n);
+}
+
+export function encode(n: bigint): string {
+  return Array.from({ length: 26 }, (_, i) => ALPHABET[Number((n >> BigInt(5 * (25 - i))) & 31n)]).join("");
+}

@@ -1,0 +1,63 @@
+// A process that writes to a log as fast as it can, and says which ids were acknowledged.
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { append, type Mutation, openCortex, ulidFactory } from "drizzle-event-log";
+import { openLibsql, writeTransaction } from "drizzle-event-log/libsql";
+import { argument, ready, say } from "./child.js";
+
+export interface WriterArguments {
+  url: string;
+  cortexId: string;
+  /** How far its clock is off, in milliseconds. */
+  skew: number;
+  transactions: number;
+  lanes: number;
+  /** Events per transaction, in turn; of one event: not in a batch. */
+  sizes: readonly number[];
+  /** `naive`: ids made before the transaction, by the process's own generator. */
+  form: "cortex" | "naive";
+}
+
+export interface WriterReport {
+  ids: string[];
+  /** The longest time that the event loop stood still, in milliseconds. */
+  longestBlock: number;
+  seconds: number;
+}
+
+const { url, cortexId, skew, transactions, lanes, sizes, form } = argument<WriterArguments>();
+const clock = () => Date.now() + skew;
+const cortex = openCortex({ id: cortexId, origin: "writer", clock });
+const nextId = ulidFactory({ clock });
+const db = await openLibsql(url);
+await ready();
+
+const delay = monitorEventLoopDelay({ resolution: 1 });
+delay.enable();
+const start = performance.now();
+const ids: string[] = [];
+let begun = 0;
+await Promise.all(
+  Array.from({ length: lanes }, async () => {
+    while (begun < transactions) ids.push(...(await write(begun++)));
+  }),
+);
+const seconds = (performance.now() - start) / 1000;
+delay.disable();
+const report: WriterReport = { ids, longestBlock: delay.max / 1e6, seconds };
+say(report);
+
+async function write(n: number): Promise<string[]> {
+  const batch = Array.from({ length: sizes[n % sizes.length]! }, (_, i): Mutation => {
+    return { action: "update", traceId: `trace-${n % 50}`, data: { n, i } };
+  });
+  const stamped = batch.map((event) => ({ ...event, id: nextId(), cortexId, origin: "writer" }));
+  const stored = await writeTransaction(
+    db,
+    async (tx) => {
+      if (form === "naive") return append(tx, stamped);
+      return batch.length === 1 ? [await cortex.append(tx, batch[0]!)] : cortex.append(tx, batch);
+    },
+    { deadline: 120_000 },
+  );
+  return stored.map((event) => event.id);
+}
