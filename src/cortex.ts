@@ -73,7 +73,8 @@ export interface Cortex<In extends Actions = Action, Out extends Actions = In> {
    *
    * With an `id` of the caller's, a retry is safe: if that id is stored with the same action, trace and data,
    * the answer is the stored event; `expect` and `lifecycle` are not asked again. Such an id is stored as it
-   * is, so its place in the order by id is the caller's; one beyond `maxDrift` is refused (`INVALID_ID`).
+   * is, so its place in the order by id is the caller's. A new one beyond `maxDrift` is refused
+   * (`INVALID_ID`), and so is, with `expect` or `lifecycle`, one not above the trace's head (`STALE_HEAD`).
    *
    * @throws InputError synchronously, before any SQL runs.
    * @throws TraceError `STALE_HEAD`, `LIFECYCLE`: nothing was written.
@@ -115,25 +116,24 @@ const ANY_ULID = "0".repeat(26);
  *
  * @throws InputError `INVALID_CORTEX_ID`, `INVALID_ORIGIN`, `INVALID_DRIFT`.
  */
-export function openCortex<A extends Actions = Action, const S extends Schemas = Record<never, never>>(
-  options: CortexOptions<A, S>,
-): Cortex<Validated<A, S, "input">, Validated<A, S, "output">> {
+export function openCortex<A extends Actions = Action, const S extends Schemas = Schemas>(
+  options: CortexOptions<A, S> & { schemas: S },
+): Cortex<Validated<A, S, "input">, Validated<A, S, "output">>;
+export function openCortex<A extends Actions = Action>(options: CortexOptions<A>): Cortex<A>;
+export function openCortex(options: CortexOptions<any, Schemas>): Cortex<any> {
   const { id: cortexId, origin, clock = Date.now, randomness, maxDrift, schemas } = options;
   const { lifecycle = false, table = events } = options;
   checkULID(cortexId, "INVALID_CORTEX_ID", "id");
   checkName(origin, "INVALID_ORIGIN", "origin");
   checkDrift(maxDrift);
 
-  const prepare = (mutation: Mutation<any>, now: number, bound: string, at: string): Prepared => {
+  const prepare = (mutation: Mutation<any>, now: number, at: string): Prepared => {
     if (typeof mutation !== "object" || mutation === null) {
       throw new InputError("INVALID_EVENT", `${at}event`, `must be an object, got ${shapeOf(mutation)}`);
     }
     refuseUnknownFields(mutation, MUTATION_FIELDS, `${at}event`);
     const { expect, id, action, data, traceId } = mutation as Mutation<any> & { data?: unknown };
     if (expect !== undefined && expect !== "none") checkULID(expect, "INVALID_EXPECT", `${at}expect`);
-    if (id !== undefined && id > bound) {
-      throw new InputError("INVALID_ID", `${at}id`, "is further ahead of the clock than maxDrift");
-    }
     const schema = schemas && Object.hasOwn(schemas, action) ? schemas[action] : undefined;
     const encoded = encodeEvent(
       {
@@ -144,13 +144,16 @@ export function openCortex<A extends Actions = Action, const S extends Schemas =
       at,
       options,
     );
-    return { encoded, givenId: id, expect };
+    return { encoded, givenId: id, expect, at };
   };
 
-  const guard = (trace: TraceHead, { encoded, expect }: Prepared): void => {
+  const guard = (trace: TraceHead, { encoded, givenId, expect }: Prepared): void => {
     const { action, traceId } = encoded.event;
     const head = trace.id ?? "none";
     if (expect !== undefined && expect !== head) throw new TraceError("STALE_HEAD", traceId, expect, head);
+    // It would not become the head, and the next one would be checked against the same head again.
+    const isOld = givenId !== undefined && trace.id !== null && givenId <= trace.id;
+    if (isOld) throw new TraceError("STALE_HEAD", traceId, givenId, head);
     if (!lifecycle) return;
     const state = nextState(trace.state, action);
     if (!state) throw new TraceError("LIFECYCLE", traceId, action, trace.state);
@@ -158,8 +161,11 @@ export function openCortex<A extends Actions = Action, const S extends Schemas =
   };
 
   /** The event as it will be stored; `log` moves on to where it is once this event is in it. */
-  const stamp = (log: LogState, prepared: Prepared, now: number): EncodedEvent => {
-    const { encoded, givenId } = prepared;
+  const stamp = (log: LogState, prepared: Prepared, now: number, bound: string): EncodedEvent => {
+    const { encoded, givenId, at } = prepared;
+    if (givenId !== undefined && givenId > bound) {
+      throw new InputError("INVALID_ID", `${at}id`, "is further ahead of the clock than maxDrift");
+    }
     const trace = log.traces.get(encoded.event.traceId);
     if (trace) guard(trace, prepared);
     const id = givenId ?? ulidBeyond(log.lastId, now, randomness);
@@ -184,8 +190,8 @@ export function openCortex<A extends Actions = Action, const S extends Schemas =
     const now = checkedTime(clock());
     const bound = driftBound(now, maxDrift);
     const batch = Array.isArray(input)
-      ? Array.from(input, (mutation, i) => prepare(mutation, now, bound, `events[${i}].`))
-      : [prepare(input as Mutation<any>, now, bound, "")];
+      ? Array.from(input, (mutation, i) => prepare(mutation, now, `events[${i}].`))
+      : [prepare(input as Mutation<any>, now, "")];
     const guarded = batch.filter(({ expect }) => lifecycle || expect !== undefined);
     const traceIds = [...new Set(guarded.map(({ encoded }) => encoded.event.traceId))];
 
@@ -200,7 +206,7 @@ export function openCortex<A extends Actions = Action, const S extends Schemas =
               refuseOther(twin, prepared.encoded.event);
               return twin.id;
             }
-            const stamped = stamp(log, prepared, now);
+            const stamped = stamp(log, prepared, now, bound);
             known.set(stamped.event.id, stamped.event);
             fresh.push(stamped);
             return stamped.event.id;
@@ -235,6 +241,8 @@ interface Prepared {
   encoded: EncodedEvent;
   givenId: string | undefined;
   expect: string | undefined;
+  /** The prefix of its fields in errors. */
+  at: string;
 }
 
 interface LogState {

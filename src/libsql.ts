@@ -45,24 +45,22 @@ export async function openLibsql<S extends Record<string, unknown> = Record<stri
   const options = { timeout: BUSY_WAIT, ...(typeof url === "string" ? { url } : url) };
   const client = createClient(options);
   const db = drizzle(client, config as DrizzleConfig<S>) as LibsqlDatabase<S>;
-  if (client.protocol === "file") {
-    // The file keeps the journal mode. FULL is a connection's default in libsql and needs no PRAGMA.
-    await untilFree(
-      client,
-      () => client.execute("PRAGMA journal_mode = WAL"),
-      performance.now() + DEADLINE,
-      DEADLINE,
-    );
-  }
-  if (client.protocol === "file" && !options.syncUrl && (await isOnDisk(client))) {
-    const writer = createClient({ ...options, concurrency: 1 });
-    writers.set(client, drizzle(writer, config as DrizzleConfig<S>));
-    const close = client.close.bind(client);
-    client.close = () => {
-      writer.close();
-      close();
-    };
-  }
+  if (client.protocol !== "file" || options.syncUrl || !(await isOnDisk(client))) return db;
+
+  // The file keeps the journal mode. FULL is a connection's default in libsql and needs no PRAGMA.
+  await untilFree(
+    client,
+    () => client.execute("PRAGMA journal_mode = WAL"),
+    performance.now() + DEADLINE,
+    DEADLINE,
+  );
+  const writer = createClient({ ...options, concurrency: 1 });
+  writers.set(client, drizzle(writer, config as DrizzleConfig<S>));
+  const close = client.close.bind(client);
+  client.close = () => {
+    writer.close();
+    close();
+  };
   return db;
 }
 
@@ -103,7 +101,13 @@ export async function writeTransaction<S extends Record<string, unknown>, T>(
   const end = performance.now() + deadline;
   const leave = await takeTurn(client, end, deadline, signal);
   try {
-    return await untilFree(client, () => writer.transaction(write), end, deadline, signal);
+    let begun = false;
+    const attempt = () =>
+      writer.transaction((tx) => {
+        begun = true;
+        return write(tx);
+      });
+    return await untilFree(client, attempt, end, deadline, signal, () => begun);
   } finally {
     // Not at once: a queue of writes that each block the event loop for a while must not add up to one block.
     setImmediate(leave);
@@ -143,14 +147,17 @@ async function untilFree<T>(
   end: number,
   deadline: number,
   signal?: AbortSignal,
+  begun = () => false,
 ): Promise<T> {
   for (;;) {
     try {
       return await attempt();
     } catch (error) {
       const code = libsqlCode(error);
-      if (code !== "SQLITE_BUSY" && code !== "TRANSACTION_ACTIVE") throw error;
-      if (code === "SQLITE_BUSY" && client.protocol === "file") {
+      // Of a database with one connection: it is in use, or `write` itself uses `db` where it should use `tx`.
+      const isTaken = code === "TRANSACTION_ACTIVE" && !begun();
+      if (code !== "SQLITE_BUSY" && !isTaken) throw error;
+      if (code === "SQLITE_BUSY" && client.protocol === "file" && (await isOnDisk(client))) {
         // A connection that was refused keeps the failed statement open, and later answers OK to autocommit
         // writes that it never commits (libsql-client-ts #352): all are opened anew. In a turn of the event
         // loop of its own, when no statement of another task is under way.

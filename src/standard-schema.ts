@@ -31,6 +31,7 @@ export type OutputOf<S> = S extends StandardSchema<any, infer Output> ? Output :
 export function validate(schema: StandardSchema, data: unknown, field: string): unknown {
   const result = schema["~standard"].validate(data);
   if (isPending(result)) {
+    result.then(undefined, () => {}); // its rejection is nobody's
     throw new InputError(
       "ASYNC_SCHEMA",
       field,
@@ -38,7 +39,7 @@ export function validate(schema: StandardSchema, data: unknown, field: string): 
     );
   }
   if (!result.issues) return result.value;
-  const path = (result.issues[0]?.path ?? []).map((step) => {
+  const path = Array.from(result.issues[0]?.path ?? [], (step) => {
     const key = typeof step === "object" ? step.key : step;
     return typeof key === "number" ? key : String(key);
   });

@@ -1,6 +1,6 @@
 // The log as its documentation tells it, without SQL: an array of events in the order of their seqs.
 import { isDeepStrictEqual } from "node:util";
-import { isULID, type NewEvent, type StoredEvent, type VectorClock } from "drizzle-event-log";
+import type { NewEvent, StoredEvent, VectorClock } from "drizzle-event-log";
 
 export type Outcomes = Map<string, number>;
 export type Log = StoredEvent[];
@@ -76,11 +76,7 @@ export function predictCortex(
   const time = now + writer.skew;
   const stamps = { cortexId: writer.id, origin: writer.origin };
   const error = changes
-    .map((change) => {
-      const problem = eventError({ ...change, ...stamps } as NewEvent & Change);
-      const isFar = isULID(change.id) && timeOf(change.id) > time + MAX_DRIFT;
-      return isFar && problem !== "INVALID_EXPECT" ? "INVALID_ID" : problem;
-    })
+    .map((change) => eventError({ ...change, ...stamps } as NewEvent & Change))
     .find(Boolean);
   if (error) return { error };
 
@@ -98,9 +94,12 @@ export function predictCortex(
       answer.push(twin);
       continue;
     }
+    if (id !== undefined && timeOf(id) > time + MAX_DRIFT) return { error: "INVALID_ID" };
     const trace = stored.filter((event) => event.traceId === traceId);
     const head = greatest(trace.map((event) => event.id)) || "none";
     if (expect !== undefined && expect !== head) return { error: "STALE_HEAD" };
+    const isGuarded = expect !== undefined || writer.lifecycle;
+    if (isGuarded && id !== undefined && head !== "none" && id <= head) return { error: "STALE_HEAD" };
     if (writer.lifecycle && !allows(stateOf(trace), action)) return { error: "LIFECYCLE" };
     const clock = clockOf(stored);
     const event = {

@@ -1,0 +1,151 @@
+import { append, clock, drifted, newULID, openCortex, ulidFactory } from "drizzle-event-log";
+import { beforeAll, describe, expect, test } from "vitest";
+import {
+  ALPHA,
+  BETA,
+  event,
+  type Libsql,
+  openLibsql,
+  openSqlite,
+  type Statement,
+  seeded,
+} from "./fixture.js";
+
+const ID = "events_id_unique";
+const TRACE = "events_trace_id_id_index";
+const PLACE = "events_cortex_id_counter_unique";
+
+const SIZE = 3000;
+const makeId = ulidFactory({ clock: () => Date.UTC(2026, 0), randomness: seeded(1) });
+const cortexIds = [ALPHA, BETA, ...Array.from({ length: 20 }, makeId)];
+const counters = new Map<string, number>();
+const log = Array.from({ length: SIZE }, (_, i) => {
+  const cortexId = cortexIds[i % cortexIds.length]!;
+  counters.set(cortexId, (counters.get(cortexId) ?? 0) + 1);
+  const vclock = { [cortexId]: counters.get(cortexId)! };
+  return event({
+    id: makeId(),
+    action: i < 50 ? "create" : "update",
+    traceId: `t${i % 50}`,
+    cortexId,
+    vclock,
+  });
+});
+
+const plain = openCortex({ id: ALPHA, origin: "alpha" });
+const strict = openCortex({ id: ALPHA, origin: "alpha", lifecycle: true });
+const update = { action: "update", traceId: "t1" } as const;
+const retry = { ...update, id: newULID() };
+const stamping = [PLACE, ID, TRACE];
+
+/** Each query, the number of its statements, and the indexes its plans must name, in any order. */
+const queries: [name: string, run: (db: Libsql) => unknown, statements: number, ...uses: string[]][] = [
+  ["append", (db) => db.transaction((tx) => plain.append(tx, update)), 2, ...stamping],
+  [
+    "append of a batch",
+    (db) => db.transaction((tx) => plain.append(tx, Array(500).fill(update))),
+    2,
+    ...stamping,
+  ],
+  [
+    "append with expect",
+    (db) => db.transaction((tx) => plain.append(tx, { ...update, traceId: "new", expect: "none" })),
+    2,
+    ...stamping,
+  ],
+  ["append with lifecycle", (db) => db.transaction((tx) => strict.append(tx, update)), 2, ...stamping],
+  ["append with an id", (db) => db.transaction((tx) => plain.append(tx, retry)), 3, ...stamping],
+  ["append of a stored id", (db) => db.transaction((tx) => plain.append(tx, retry)), 3, ...stamping],
+  [
+    "append of a batch with ids, expect and lifecycle",
+    (db) =>
+      db.transaction((tx) =>
+        strict.append(tx, [
+          { id: newULID(), action: "create", traceId: "x", expect: "none" },
+          { id: newULID(), ...update },
+        ]),
+      ),
+    3,
+    ...stamping,
+  ],
+  ["clock", (db) => clock(db), 1, PLACE],
+  ["drifted", (db) => drifted(db), 1, ID],
+];
+
+const opened = { libsql: openLibsql, "better-sqlite3": async () => openSqlite() };
+
+describe.each(Object.entries(opened))("on %s", (_, open) => {
+  describe.each(["fresh", "analyzed"])("a %s log", (state) => {
+    const captured = new Map<string, Statement[]>();
+    let explain: (statement: Statement) => Promise<string[]>;
+
+    // All queries run before the first EXPLAIN: on libsql one leaves its statement open, and no commit follows.
+    beforeAll(async () => {
+      const { client, statements, ...database } = await open();
+      const db = database.db as Libsql;
+      await db.transaction((tx) => append(tx, log));
+      if (state === "analyzed") await db.run("analyze");
+      for (const [name, run] of queries) {
+        statements.length = 0;
+        await run(db);
+        captured.set(name, [...statements]);
+      }
+      explain = async ({ sql, params }) => {
+        const query = `explain query plan ${sql}`;
+        const rows =
+          "prepare" in client
+            ? client.prepare<unknown[], { detail: string }>(query).all(...params)
+            : (await client.execute({ sql: query, args: params as string[] })).rows;
+        return rows.map(({ detail }) => String(detail));
+      };
+    });
+
+    test.each(queries)("%s neither scans nor sorts", async (name, _run, count, ...uses) => {
+      const statements = captured.get(name)!;
+      expect(statements.map(({ sql }) => sql)).toHaveLength(count);
+      const plan = (await Promise.all(statements.map(explain))).flat();
+      const text = plan.join("\n");
+      // A scan of json_each, of a subquery or of the recursion passes over what the query made itself.
+      const scans = plan.filter((step) =>
+        /^SCAN (?!\S+ VIRTUAL TABLE|\(subquery|cortex$|CONSTANT ROW$)/.test(step),
+      );
+      expect(scans, text).toEqual([]);
+      expect(text).not.toContain("USE TEMP B-TREE");
+      // Where min() or max() reads an index from its end SQLite says SEARCH also without a bound to seek to.
+      const searches = plan.filter((step) => step.startsWith("SEARCH events"));
+      expect(
+        searches.filter((step) => !/ \(.*[=<>]\?\)$/.test(step)),
+        text,
+      ).toEqual([]);
+      const used = plan.flatMap(
+        (step) => /^SEARCH .* USING (?:COVERING )?(?:INDEX )?(.*) \(/.exec(step)?.[1] ?? [],
+      );
+      expect(new Set(used), text).toEqual(new Set(uses));
+    });
+
+    test("the clock is read from its covering index alone", async () => {
+      const [statement] = captured.get("clock")!;
+      const plan = await explain(statement!);
+      const bounds = ["(cortex_id>?)", "(cortex_id>?)", "(cortex_id=?)"];
+      expect(plan.filter((step) => step.includes("events"))).toEqual(
+        bounds.map((bound) => `SEARCH events USING COVERING INDEX ${PLACE} ${bound}`),
+      );
+    });
+
+    test("what an append looks up is in indexes but for the action of a trace's last move", async () => {
+      for (const name of ["append", "append with expect", "append with lifecycle"]) {
+        const lookUp = captured.get(name)![0]!;
+        const plan = await explain(lookUp);
+        const rows = plan.filter((step) => /^SEARCH events USING INDEX/.test(step));
+        const only = [PLACE, TRACE].map((index) => `SEARCH events USING INDEX ${index}`);
+        for (const step of rows)
+          expect(
+            only.some((start) => step.startsWith(start)),
+            step,
+          ).toBe(true);
+        // The cortex's last id, and the traces' last moves.
+        expect(rows, plan.join("\n")).toHaveLength(2);
+      }
+    });
+  });
+});
