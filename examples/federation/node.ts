@@ -1,0 +1,119 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import {
+  type Accepted,
+  createEventsTable,
+  type Event,
+  feed,
+  fold,
+  formatEvent,
+  forTrace,
+  get,
+  handler,
+  httpPeer,
+  migrationsFolder,
+  migrationsTable,
+  newULID,
+  openCortex,
+  pull,
+} from "drizzle-event-log";
+import { type LibsqlDatabase, openLibsql, writeTransaction } from "drizzle-event-log/libsql";
+import { migrate } from "drizzle-orm/libsql/migrator";
+import { sqliteTable, text } from "drizzle-orm/sqlite-core";
+
+/** What can happen to a note. */
+export interface NoteEvents {
+  create: { text: string };
+  update: { text: string };
+}
+
+export const log = createEventsTable<NoteEvents>();
+export const notes = sqliteTable("notes", { id: text("id").primaryKey(), text: text("text").notNull() });
+
+type Tx = Parameters<Parameters<LibsqlDatabase["transaction"]>[0]>[0];
+export type Node = Awaited<ReturnType<typeof openNode>>;
+
+/** A cortex with a log and a table of notes in a libsql file of its own. */
+export async function openNode(name: string, file: string) {
+  const db = await openLibsql(`file:${file}`);
+  await migrate(db, { migrationsFolder, migrationsTable });
+  await db.run("create table notes (id text primary key, text text not null)");
+  // An app makes the id once and keeps it.
+  const cortex = openCortex({ id: newULID(), origin: name, table: log });
+  return { name, db, cortex };
+}
+
+/** The change and its event, in one transaction. */
+export function write({ db, cortex }: Node, note: string, text: string) {
+  return writeTransaction(db, async (tx) => {
+    const isNew = (await forTrace(tx, note, { table: log, limit: 1 })).length === 0;
+    await cortex.append(tx, { action: isNew ? "create" : "update", traceId: note, data: { text } });
+    await setNote(tx, note);
+  });
+}
+
+/** All that a peer has and this log lacks; each page of events in one transaction with the notes it changes. */
+export function pullFrom({ db }: Node, url: string, token: string) {
+  const peer = httpPeer(url, { headers: { authorization: `Bearer ${token}` } });
+  return pull(db, peer, {
+    table: log,
+    transaction: (accept) =>
+      writeTransaction(db, async (tx) => {
+        const accepted: Accepted[] = await accept(tx);
+        const arrived = await Promise.all(accepted.map(({ id }) => get(tx, id, { table: log })));
+        for (const note of new Set(arrived.map((event) => event!.traceId))) await setNote(tx, note);
+        return accepted;
+      }),
+  });
+}
+
+/** Sets a note to what its history leads to. While that has two ends, it is the later of them. */
+async function setNote(tx: Tx, id: string): Promise<void> {
+  const setText = (_: string, { data }: Event<NoteEvents>) => data.text;
+  const history = await forTrace(tx, id, { table: log });
+  const text = fold<string, NoteEvents>(history, { create: setText, update: setText }, "");
+  await tx.insert(notes).values({ id, text }).onConflictDoUpdate({ target: notes.id, set: { text } });
+}
+
+/** How many events a log has, and a hash over them that is the same for the same events. */
+export async function summary({ db }: Node) {
+  const lines = (await feed(db, { table: log, limit: 1_000_000 })).map((event) => formatEvent(event));
+  const hash = createHash("sha256").update(lines.sort().join("\n")).digest("hex");
+  return {
+    count: lines.length,
+    hash,
+    notes: JSON.stringify(await db.select().from(notes).orderBy(notes.id)),
+  };
+}
+
+/** Serves a node's log on this machine, to whoever has the token. */
+export async function serve({ db, cortex }: Node, token: string) {
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  const answer = handler(db, {
+    cortexId: cortex.id,
+    table: log,
+    authorize: ({ headers }) =>
+      timingSafeEqual(digest(headers.get("authorization") ?? ""), digest(`Bearer ${token}`)),
+  });
+  // Hono, Next, Bun and Workers take `answer` as it is; node:http needs this.
+  const server = createServer(async (incoming, outgoing) => {
+    try {
+      const { method = "GET", url = "/", headers } = incoming;
+      const body = method === "POST" ? { body: incoming, duplex: "half" } : {};
+      const init = { method, headers, ...body } as unknown as RequestInit;
+      const response = await answer(new Request(new URL(url, "http://localhost"), init));
+      outgoing.writeHead(response.status, Object.fromEntries(response.headers));
+      outgoing.end(await response.text());
+    } catch (error) {
+      console.error(error);
+      outgoing.writeHead(500).end();
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const close = () => {
+    server.closeAllConnections();
+    server.close();
+  };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close };
+}
