@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { assertTransaction, ConflictError, insertRows } from "./append.js";
+import { assertTransaction, ConflictError, insertForeign, insertRows } from "./append.js";
 import { clockJson, parseClock } from "./clock.js";
 import { andThen, type Database, inTurn, type Result, type Transaction } from "./database.js";
 import {
@@ -169,20 +169,11 @@ export function openCortex(options: CortexOptions<any, Schemas>): Cortex<any> {
     const trace = log.traces.get(encoded.event.traceId);
     if (trace) guard(trace, prepared);
     const id = givenId ?? ulidBeyond(log.lastId, now, randomness);
-    // It knows all that the log holds, so it follows on unless its id is not the greatest.
-    const branched = id <= log.greatestId;
-    if (!branched) log.greatestId = id;
     if (id > log.lastId) log.lastId = id;
     if (trace && id > (trace.id ?? "")) trace.id = id;
     log.clock = checkedClock(increment(log.clock, cortexId), cortexId, "vclock");
     const event = { ...encoded.event, id, vclock: log.clock };
-    return {
-      event,
-      data: encoded.data,
-      vclock: JSON.stringify(log.clock),
-      counter: log.clock[cortexId]!,
-      branched,
-    };
+    return { event, data: encoded.data, vclock: JSON.stringify(log.clock), counter: log.clock[cortexId]! };
   };
 
   const append = (tx: Transaction, input: Mutation<any> | readonly Mutation<any>[]): unknown => {
@@ -211,7 +202,11 @@ export function openCortex(options: CortexOptions<any, Schemas>): Cortex<any> {
             fresh.push(stamped);
             return stamped.event.id;
           });
-          return andThen(insertRows(tx, table, fresh), (inserted) => {
+          // An event that knows the whole log follows on from its trace, unless its id is not the greatest.
+          const isMinted = batch.every(({ givenId }) => givenId === undefined);
+          const followsOn = isMinted && fresh.every(({ event }) => event.id > log.greatestId);
+          const insert = followsOn ? insertRows : insertForeign;
+          return andThen(insert(tx, table, fresh), (inserted) => {
             for (const event of inserted) known.set(event.id, event);
             const answer = ids.map((id) => known.get(id)!);
             return Array.isArray(input) ? answer : answer[0];

@@ -35,9 +35,8 @@ export interface AcceptOptions<A extends Actions = Action> extends EventLimits {
   maxDrift?: number;
 }
 
-export interface Accepted {
-  id: string;
-  seq: number;
+export interface Accepted<A extends Actions = Action> {
+  event: StoredEvent<A>;
   outcome: "stored" | "duplicate";
   /** Whether the id is too far ahead of the clock to be followed by a cortex. */
   drifted: boolean;
@@ -70,10 +69,13 @@ export function missing<D extends Database, A extends Actions = Action>(
     // an event builds on arrived before it, so the order of arrival is causal.
     const inGaps = sql`seq in (
       select seq from (
-        select e.seq, sum(length(e.data)) over (order by e.seq rows between unbounded preceding and 1 preceding) as size
-        from json_each(${JSON.stringify(gaps)}) as gap cross join ${table} as e
-        on e.cortex_id = gap.value->>0 and e.counter > gap.value->>1 and e.counter <= gap.value->>2
-        order by e.seq limit ${limit}
+        select page.seq, sum(length(e.data)) over (
+          order by page.seq rows between unbounded preceding and 1 preceding
+        ) as size from (
+          select lacked.seq from json_each(${JSON.stringify(gaps)}) as gap cross join ${table} as lacked
+          on lacked.cortex_id = gap.value->>0 and lacked.counter > gap.value->>1 and lacked.counter <= gap.value->>2
+          order by lacked.seq limit ${limit}
+        ) as page cross join ${table} as e on e.seq = page.seq
       ) where size is null or size < ${PAGE_SIZE})`;
     return selectEvents(db, table, inGaps, sql`seq`);
   }) as never;
@@ -94,7 +96,7 @@ export function accept<X extends Transaction, A extends Actions = Action>(
   tx: X,
   page: readonly Event<NoInfer<A>>[],
   options: AcceptOptions<A> = {},
-): Result<X, Accepted[]> {
+): Result<X, Accepted<A>[]> {
   assertTransaction(tx);
   const { table = events as unknown as EventsTable<A>, clock: now = Date.now, maxDrift } = options;
   const bound = driftBound(now(), maxDrift);
@@ -108,12 +110,12 @@ export function accept<X extends Transaction, A extends Actions = Action>(
       andThen(findClashes(tx, table, batch, ids), (existing) => {
         const fresh = refuseForeign(batch, existing, new Map(Object.entries(known)));
         return andThen(insertForeign(tx, table, fresh), (inserted) => {
-          const stored = new Map([...existing, ...inserted].map(({ id, seq }) => [id, seq]));
+          const stored = new Map([...existing, ...inserted].map((event) => [event.id, event]));
           const added = new Set(inserted.map(({ id }) => id));
-          return batch.map(({ event: { id } }): Accepted => {
+          return batch.map(({ event: { id } }): Accepted<any> => {
             // The second time in one page it is a duplicate.
             const outcome = added.delete(id) ? "stored" : "duplicate";
-            return { id, seq: stored.get(id)!, outcome, drifted: id > bound };
+            return { event: stored.get(id)!, outcome, drifted: id > bound };
           });
         });
       }),

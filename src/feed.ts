@@ -154,7 +154,7 @@ function cursorOf(page: readonly StoredEvent<any>[]): Cursor {
 }
 
 // setTimeout where there is no setImmediate: it costs a millisecond a page in Node.
-function nextTurn(): Promise<void> {
+export function nextTurn(): Promise<void> {
   return new Promise((resolve) => (globalThis.setImmediate ?? setTimeout)(resolve));
 }
 

@@ -64,7 +64,7 @@ export function handler<A extends Actions = Action>(
   checkULID(cortexId, "INVALID_CORTEX_ID", "cortexId");
   const options = table ? { table } : {};
   const headers = { [CORTEX_HEADER]: cortexId };
-  const refuse = (status: number, code: string) => Response.json({ code }, { status, headers });
+  const refuse = (status: number, code: string) => Response.json({ code }, { status });
 
   return async (request) => {
     if ((await authorize(request)) !== true) return refuse(403, "FORBIDDEN");
@@ -127,7 +127,11 @@ export function httpPeer(
       throw new PeerError("PEER_CHANGED", "The peer did not answer as the cortex it was before.");
     }
     cortexId = answering;
-    const body = await readBody(response.body, maxBytes);
+    const body = await readBody(response.body, maxBytes).catch((error) => {
+      throw error instanceof InputError
+        ? new PeerError("INVALID_BODY", "The peer's answer is not UTF-8.")
+        : error;
+    });
     if (body === undefined)
       throw new PeerError("BODY_TOO_LARGE", `The peer's answer is over ${maxBytes} bytes.`);
     return body;
@@ -157,19 +161,26 @@ export function httpPeer(
   };
 }
 
-/** The text of a body, or undefined as soon as it is longer than `maxBytes`. */
+/** The text of a body, or undefined as soon as it is longer than `maxBytes`. Throws InputError unless it is UTF-8. */
 async function readBody(
   body: ReadableStream<Uint8Array> | null,
   maxBytes: number,
 ): Promise<string | undefined> {
-  const decoder = new TextDecoder();
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const decode = (chunk?: Uint8Array): string => {
+    try {
+      return decoder.decode(chunk, { stream: chunk !== undefined });
+    } catch {
+      throw new InputError("INVALID_JSON", "body", "is not UTF-8");
+    }
+  };
   let bytes = 0;
   let text = "";
   // Leaving the loop early cancels the stream.
   for await (const chunk of body ?? []) {
     bytes += chunk.byteLength;
     if (bytes > maxBytes) return undefined;
-    text += decoder.decode(chunk, { stream: true });
+    text += decode(chunk);
   }
-  return text + decoder.decode();
+  return text + decode();
 }

@@ -3,6 +3,7 @@ import { clock } from "./clock.js";
 import type { Database, Transaction } from "./database.js";
 import { type Action, type Actions, type Event, type EventLimits, parseEvent } from "./event.js";
 import { type Accepted, accept, checkKnown, encodeForeign, missing } from "./federation.js";
+import { nextTurn } from "./feed.js";
 import { InputError } from "./input-error.js";
 import { checkLimit, type ReadOptions } from "./read.js";
 import { isULID } from "./ulid.js";
@@ -25,7 +26,7 @@ export interface PullOptions<A extends Actions = Action> extends ReadOptions<A>,
   /** The most events in a page, which is one transaction. Default 1,000. */
   limit?: number;
   /** How to run a transaction. Default `db.transaction`; on libsql, pass `writeTransaction`. */
-  transaction?: (write: (tx: any) => any) => Later<Accepted[]>;
+  transaction?: (write: (tx: any) => Promise<Accepted<A>[]>) => Promise<Accepted<A>[]>;
 }
 
 export interface PullProgress {
@@ -68,9 +69,9 @@ export async function pull<A extends Actions = Action>(
 ): Promise<PullReport> {
   const { signal, onProgress, limit = 1000, table } = options;
   checkLimit(limit);
-  const run: (write: (tx: Transaction) => any) => Later<Accepted[]> =
-    options.transaction ?? ((write) => db.transaction(write) as Later<Accepted[]>);
-  const here = async (): Promise<VectorClock> => clock(db, table && { table });
+  const transaction = (options.transaction ?? db.transaction.bind(db)) as (
+    write: (tx: Transaction) => Later<Accepted<any>[]>,
+  ) => Later<Accepted<any>[]>;
 
   const report: PullReport = { stored: 0, duplicates: 0, total: 0, refused: [] };
   const refused = new Set<string>();
@@ -78,18 +79,22 @@ export async function pull<A extends Actions = Action>(
     report.refused.push({ cortexId, error });
     if (cortexId !== undefined) refused.add(cortexId);
   };
-  report.total = countMissing(await peer.clock(signal), await here());
+  const known: Record<string, number> = { ...(await clock(db, table && { table })) };
+  report.total = countMissing(await peer.clock(signal), known);
 
   for (;;) {
     signal?.throwIfAborted();
-    const wanted = { ...(await here()), ...Object.fromEntries([...refused].map((id) => [id, ENOUGH])) };
+    const wanted = { ...known, ...Object.fromEntries([...refused].map((id) => [id, ENOUGH])) };
     const page = (await peer.missing(wanted, limit, signal)).slice(0, limit);
     const progress = report.stored + refused.size;
-    let batch = readPage(page, options, refuse).filter(({ cortexId }) => !refused.has(cortexId));
+    let batch = readPage(page, options, refused, refuse);
     while (batch.length > 0 && refused.size <= MAX_REFUSED) {
       try {
-        for (const { outcome } of await run((tx) => accept<Transaction, any>(tx, batch, options))) {
+        for (const { event, outcome } of await transaction((tx) =>
+          accept<Transaction, any>(tx, batch, options),
+        )) {
           report[outcome === "stored" ? "stored" : "duplicates"]++;
+          known[event.cortexId] = Math.max(known[event.cortexId] ?? 0, event.vclock![event.cortexId]!);
         }
         break;
       } catch (error) {
@@ -102,6 +107,7 @@ export async function pull<A extends Actions = Action>(
     // A page that brought nothing would come again.
     const stuck = report.stored + refused.size === progress;
     if (page.length === 0 || stuck || refused.size > MAX_REFUSED) return report;
+    await nextTurn();
   }
 }
 
@@ -113,23 +119,26 @@ export function databasePeer<A extends Actions = Action>(db: Database, options: 
   };
 }
 
-/** The valid events of a page; each other one is refused by itself. */
+/** The valid events of a page that are wanted; each invalid one is refused by itself. */
 function readPage(
   page: readonly (Event<any> | string)[],
   limits: EventLimits,
+  refused: ReadonlySet<string>,
   refuse: (cortexId: string | undefined, error: InputError) => void,
 ): Event<any>[] {
-  return page.flatMap((entry) => {
-    try {
-      return [
-        encodeForeign(typeof entry === "string" ? parseEvent<any>(entry, limits) : entry, "", limits).event,
-      ];
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error;
-      refuse(cortexOf(entry), error);
-      return [];
-    }
-  });
+  return page
+    .flatMap((entry) => {
+      try {
+        const event = typeof entry === "string" ? parseEvent<any>(entry, limits) : entry;
+        return [encodeForeign(event, "", limits).event];
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        const cortexId = cortexOf(entry);
+        if (cortexId === undefined || !refused.has(cortexId)) refuse(cortexId, error);
+        return [];
+      }
+    })
+    .filter(({ cortexId }) => !refused.has(cortexId));
 }
 
 function cortexOf(entry: unknown): string | undefined {

@@ -2,14 +2,12 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import {
-  type Accepted,
   createEventsTable,
   type Event,
   feed,
   fold,
   formatEvent,
   forTrace,
-  get,
   handler,
   httpPeer,
   migrationsFolder,
@@ -60,9 +58,8 @@ export function pullFrom({ db }: Node, url: string, token: string) {
     table: log,
     transaction: (accept) =>
       writeTransaction(db, async (tx) => {
-        const accepted: Accepted[] = await accept(tx);
-        const arrived = await Promise.all(accepted.map(({ id }) => get(tx, id, { table: log })));
-        for (const note of new Set(arrived.map((event) => event!.traceId))) await setNote(tx, note);
+        const accepted = await accept(tx);
+        for (const note of new Set(accepted.map(({ event }) => event.traceId))) await setNote(tx, note);
         return accepted;
       }),
   });

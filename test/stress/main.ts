@@ -8,8 +8,21 @@ import { faults } from "./faults.js";
 import { cleanUp, type Harness, type Outcome } from "./harness.js";
 import { inProcess } from "./in-process.js";
 import { model } from "./model.js";
+import { pullScale } from "./pull-scale.js";
+import { simulation } from "./simulation.js";
 
-const harnesses = [commitRace, inProcess, crossProcess, busyPoison, crash, faults, model, clock];
+const harnesses = [
+  commitRace,
+  inProcess,
+  crossProcess,
+  busyPoison,
+  crash,
+  faults,
+  model,
+  clock,
+  simulation,
+  pullScale,
+];
 const COLUMNS = ["fault", "what ran", "count", "result", "required", ""];
 const WIDTHS = [18, 70, 14, 0, 0];
 
