@@ -267,27 +267,45 @@ function lookUp(
   bound: string,
   traceIds: readonly string[],
 ) {
-  const moves = JSON.stringify(transitions);
-  const query = sql`select ${clockJson(table)},
-    (select max(id) from ${table} where id <= ${bound}),
-    (select id from ${table} where cortex_id = ${cortexId} order by counter desc limit 1),
-    (select max(id) from ${table} where id > ''),
-    (select json_group_array(json_array(
+  const rows = tx.values(sql`select ${clockJson(table)}, (select max(id) from ${table} where id > '')`);
+  return andThen(rows as [[string, string | null]], ([row]) =>
+    andThen(lastIdOf(tx, table, cortexId, bound, row[1] ?? ""), (lastId) =>
+      andThen(
+        headsOfTraces(tx, table, traceIds),
+        (traces): LogState => ({ clock: parseClock(row[0]), lastId, greatestId: row[1] ?? "", traces }),
+      ),
+    ),
+  );
+}
+
+/** The id to follow: the greatest up to `bound`, or the cortex's own last one if that is greater. */
+function lastIdOf(
+  tx: Transaction,
+  table: EventsTable<any>,
+  cortexId: string,
+  bound: string,
+  greatest: string,
+) {
+  if (greatest <= bound) return greatest;
+  const rows = tx.values(sql`select (select max(id) from ${table} where id <= ${bound}),
+    (select id from ${table} where cortex_id = ${cortexId} order by counter desc limit 1)`);
+  return andThen(
+    rows as [[string | null, string | null]],
+    ([row]) => [row[0] ?? "", row[1] ?? ""].sort()[1]!,
+  );
+}
+
+function headsOfTraces(tx: Transaction, table: EventsTable<any>, traceIds: readonly string[]) {
+  if (traceIds.length === 0) return new Map<string, TraceHead>();
+  const rows = tx.values(sql`select
       (select max(id) from ${table} where trace_id = trace.value),
       (select action from ${table} where trace_id = trace.value
-        and action in (select value from json_each(${moves})) order by id desc limit 1)
-    )) from json_each(${JSON.stringify(traceIds)}) as trace)`;
-  const rows = tx.values(query) as [[string, string | null, string | null, string | null, string]];
-  return andThen(rows, ([row]): LogState => {
-    const [clock, followed, own, greatest] = [row[0], row[1], row[2], row[3]];
-    const heads = JSON.parse(row[4]) as [string | null, string | null][];
-    return {
-      clock: parseClock(clock),
-      lastId: [followed ?? "", own ?? ""].sort()[1]!,
-      greatestId: greatest ?? "",
-      traces: new Map(heads.map(([id, move], i) => [traceIds[i]!, { id, state: stateAfter(move) }])),
-    };
-  });
+        and action in (select value from json_each(${JSON.stringify(transitions)})) order by id desc limit 1)
+    from json_each(${JSON.stringify(traceIds)}) as trace`) as [string | null, string | null][];
+  return andThen(
+    rows,
+    (all) => new Map(traceIds.map((id, i) => [id, { id: all[i]![0], state: stateAfter(all[i]![1]) }])),
+  );
 }
 
 function refuseOther(twin: EncodedEvent["event"], event: EncodedEvent["event"]): void {

@@ -37,6 +37,19 @@ export function andThen<T, U>(
   return isPending(outcome) ? outcome.then(next) : next(outcome);
 }
 
+/** What an attempt comes to; where it fails, what `recover` comes to. */
+export function orElse<T>(
+  attempt: () => T | PromiseLike<T>,
+  recover: (error: unknown) => T | PromiseLike<T>,
+): T | PromiseLike<T> {
+  try {
+    const outcome = attempt();
+    return isPending(outcome) ? outcome.then(undefined, recover) : outcome;
+  } catch (error) {
+    return recover(error);
+  }
+}
+
 export function isPending<T>(outcome: T | PromiseLike<T>): outcome is PromiseLike<T> {
   return typeof (outcome as Partial<PromiseLike<T>> | null | undefined)?.then === "function";
 }
