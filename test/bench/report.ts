@@ -1,0 +1,217 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { arch, cpus, release, totalmem, type } from "node:os";
+import Database from "libsql";
+import type { Entry, Result } from "./measure.js";
+import { rows } from "./rows.js";
+import type { UlidRate } from "./ulid.js";
+
+export const OURS = "drizzle-event-log";
+const OTHERS = ["@libsql/client", "Drizzle", "better-sqlite3", "Emmett"];
+
+export interface Report {
+  machine: Machine;
+  date: string;
+  quick: boolean;
+  seconds: number;
+  /** How many events the logs began with; the smallest is there for the growth only. */
+  sizes: number[];
+  results: Result[];
+  ulid: UlidRate[];
+}
+
+export interface Machine {
+  cpu: string;
+  cores: number;
+  memory: string;
+  system: string;
+  filesystem: string;
+  versions: Record<string, string>;
+}
+
+export interface Growth {
+  row: string;
+  target: number;
+  sizes: number[];
+  /** The median time of a call at each size, over that at the smallest; by stack. */
+  factors: Record<string, number[]>;
+}
+
+export function describeMachine(directory: string): Machine {
+  const db = new Database(":memory:");
+  const { version } = db.prepare("select sqlite_version() as version").get() as { version: string };
+  const packages = [
+    "libsql",
+    "@libsql/client",
+    "drizzle-orm",
+    "better-sqlite3",
+    "@event-driven-io/emmett-sqlite",
+  ];
+  return {
+    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    cores: cpus().length,
+    memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
+    system: `${type()} ${release()} ${arch()}`,
+    filesystem: filesystemOf(directory),
+    versions: {
+      node: process.versions.node,
+      "SQLite in libsql": version,
+      ...Object.fromEntries(
+        packages.flatMap((name) => versionOf(name) ?? []).map(({ name, version }) => [name, version]),
+      ),
+    },
+  };
+}
+
+export function growthOf(results: readonly Result[]): Growth[] {
+  return rows.flatMap(({ name, growth }) => {
+    const bySize = results.filter(({ row }) => row === name);
+    if (!growth || bySize.length < 2) return [];
+    const sizes = bySize.map(({ size }) => size);
+    const stacks = bySize[0]!.entries.filter(({ absent }) => !absent).map(({ stack }) => stack);
+    const factors = stacks.map((stack) => {
+      const times = bySize.map(({ entries }) => entries.find((entry) => entry.stack === stack)!.median);
+      return [stack, times.map((time) => time / times[0]!)];
+    });
+    return [{ row: name, target: growth, sizes, factors: Object.fromEntries(factors) }];
+  });
+}
+
+export function markdown({ machine, date, quick, seconds, sizes, results, ulid }: Report): string {
+  const { cpu, cores, memory, system, filesystem, versions } = machine;
+  const growth = growthOf(results);
+  const measured = results.filter(({ size }) => size > sizes[0]!);
+  return [
+    `${cpu}, ${cores} cores, ${memory}, ${system}, ${filesystem}`,
+    Object.entries(versions)
+      .map((entry) => entry.join(" "))
+      .join(" · "),
+    `${date}, ${quick ? "quick, " : ""}${Math.round(seconds)} s\n`,
+    "Times are relative to raw libsql: medians of the ratios in the same round.\n",
+    table([
+      ["operation", "log", "libsql", "this package", "target", "", ...OTHERS, "peak MB (libsql)", "rounds"],
+      ...measured.filter(({ baseline }) => baseline !== OURS).map(ratioLine),
+    ]),
+    `\n${emmettLine(versions, measured)}\n`,
+    table([
+      ["concurrency", "log", "one by one", "100 writers", "gain", "target", ""],
+      ...measured.filter(({ baseline }) => baseline === OURS).map(writersLine),
+    ]),
+    "",
+    table([
+      ["growth", ...(growth[0]?.sizes.map(count) ?? []), "target", "", "libsql"],
+      ...growth.map(growthLine),
+    ]),
+    "",
+    table([["ids", "per second", "target", ""], ...ulid.map(ulidLine)]),
+  ].join("\n");
+}
+
+function emmettLine(versions: Machine["versions"], results: readonly Result[]): string {
+  if (!versions["@event-driven-io/emmett-sqlite"]) return "Emmett was not measured.";
+  return `Emmett is ahead on: ${aheadOfUs(results).join("; ") || "none"}.`;
+}
+
+/** Where Emmett is faster than this package. */
+function aheadOfUs(results: readonly Result[]): string[] {
+  return results.flatMap(({ row, size, entries }) => {
+    const [ours, theirs] = [OURS, "Emmett"].map((stack) => entries.find((entry) => entry.stack === stack));
+    if (!ours || !theirs || ours.absent || theirs.absent || theirs.ratio > ours.ratio) return [];
+    return [`${row} (${count(size)})`];
+  });
+}
+
+function ratioLine(result: Result): string[] {
+  const target = result.target;
+  const [baseline, ours, ...others] = ["libsql", OURS, ...OTHERS].map((stack) => {
+    return result.entries.find((entry) => entry.stack === stack);
+  });
+  const mark = target === undefined || !ours || ours.absent ? "" : ours.ratio <= target ? "pass" : "OVER";
+  return [
+    ...[result.row, count(result.size), duration(baseline), ratio(ours)],
+    ...[target === undefined ? "" : `≤ ${target}`, mark],
+    ...others.map(ratio),
+    `${ours?.peak.toFixed(0)} (${baseline?.peak.toFixed(0)})`,
+    String(result.rounds),
+  ];
+}
+
+function writersLine({ row, size, target = 0, entries }: Result): string[] {
+  const [alone, together] = entries;
+  const gain = 1 / together!.ratio;
+  return [
+    ...[row, count(size), rate(alone!), rate(together!), together!.absent ?? `${gain.toFixed(2)}×`],
+    ...[`≥ ${target}× if offered`, gain >= target ? "pass" : "not offered"],
+  ];
+}
+
+function growthLine({ row, target, factors }: Growth): string[] {
+  const ours = factors[OURS] ?? [];
+  const times = (factor: number | undefined) => (factor === undefined ? "" : `${factor.toFixed(2)}×`);
+  return [
+    ...[row, ...ours.map(times), `≤ ${target}×`, ours.at(-1)! <= target ? "pass" : "OVER"],
+    (factors.libsql ?? []).map(times).join(" "),
+  ];
+}
+
+function ulidLine({ name, rate, target }: UlidRate): string[] {
+  const mark = target === undefined ? "" : rate >= target ? "pass" : "UNDER";
+  return [name, count(Math.round(rate)), target === undefined ? "" : `≥ ${count(target)}`, mark];
+}
+
+function ratio(entry: Entry | undefined): string {
+  return entry ? (entry.absent ?? `${entry.ratio.toFixed(2)}×`) : "";
+}
+
+function rate(entry: Entry): string {
+  return entry.absent ?? `${count(Math.round(1000 / entry.median))}/s`;
+}
+
+function duration(entry: Entry | undefined): string {
+  if (!entry || entry.absent) return entry?.absent ?? "";
+  return entry.median < 1 ? `${(entry.median * 1000).toFixed(0)} µs` : `${entry.median.toFixed(1)} ms`;
+}
+
+export function count(n: number): string {
+  if (n >= 1e6) return `${Number((n / 1e6).toFixed(1))}M`;
+  return n >= 10_000 ? `${Math.round(n / 1000)}k` : String(n);
+}
+
+function table([head, ...body]: string[][]): string {
+  const lines = [head!, head!.map(() => "---"), ...body];
+  const widths = head!.map((_, i) => Math.max(...lines.map((line) => (line[i] ?? "").length)));
+  return lines.map((line) => `| ${line.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`).join("\n");
+}
+
+function versionOf(name: string): { name: string; version: string } | undefined {
+  try {
+    const file = new URL(`../../node_modules/${name}/package.json`, import.meta.url);
+    return { name, version: (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version };
+  } catch {
+    return undefined;
+  }
+}
+
+function filesystemOf(directory: string): string {
+  try {
+    const mounts = readFileSync("/proc/mounts", "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => line.split(" "));
+    const around = mounts.filter(
+      ([, at]) => at === "/" || directory === at || directory.startsWith(`${at}/`),
+    );
+    const [device, at, kind] = around.sort((a, b) => b[1]!.length - a[1]!.length)[0]!;
+    return `${kind} (${device} at ${at})${rotates(device!) ?? ""}`;
+  } catch {
+    return "unknown file system";
+  }
+}
+
+function rotates(device: string): string | undefined {
+  const name = device.split("/").at(-1)!;
+  const disk = readdirSync("/sys/block").find((block) => name.startsWith(block));
+  if (!disk) return undefined;
+  const rotational = readFileSync(`/sys/block/${disk}/queue/rotational`, "utf8").trim();
+  const cache = readFileSync(`/sys/block/${disk}/queue/write_cache`, "utf8").trim();
+  return `, ${rotational === "0" ? "not " : ""}rotational, ${cache} cache`;
+}

@@ -1,0 +1,76 @@
+import type { Synchronous } from "./stacks/stack.js";
+
+export type Operation = "appendOne" | "appendBatch" | "appendStamped" | "appendInTurn" | ReadOperation;
+export type ReadOperation = "feed" | "since" | "forTrace" | "latest";
+
+export interface Contender {
+  stack: string;
+  operation: Operation;
+  /** How many writers append at once. */
+  lanes?: number;
+}
+
+export interface Row {
+  name: string;
+  /** Events per call of the operation: a batch or a page. */
+  width: number;
+  /** Calls in one sample. */
+  calls: number;
+  synchronous: Synchronous;
+  /** The first is what the others are compared with. */
+  contenders: readonly Contender[];
+  /** The greatest ratio of `drizzle-event-log` that is a pass; for lanes the least gain. */
+  target?: number;
+  /** The greatest growth of the package's time from the smallest to the largest log. */
+  growth?: number;
+}
+
+const OURS = "drizzle-event-log";
+const EVERY = ["libsql", OURS, "@libsql/client", "Drizzle", "better-sqlite3", "Emmett"];
+
+/** From fewest to most milliseconds per sample: the first rows warm up the machine code for the later ones. */
+export const rows: readonly Row[] = [
+  read("latest 100", "latest", 100, 50, { target: 1, growth: 1.2 }),
+  read("feed 100", "feed", 100, 50, { target: 1.2, growth: 1.2 }),
+  read("feed 1000", "feed", 1000, 8, { target: 1.1 }),
+  read("since 100", "since", 100, 50, { target: 1.2 }),
+  read("since 1000", "since", 1000, 8, { target: 1.1 }),
+  read("forTrace 20", "forTrace", 20, 200, { target: 1.5 }),
+  read("forTrace 1000", "forTrace", 1000, 8, { target: 1.1 }),
+  append("append one per transaction, NORMAL", "NORMAL", 200, { target: 2.2, growth: 1.2 }),
+  append("append one per transaction, FULL", "FULL", 60, { target: 1.4, growth: 1.2 }),
+  append("append through a cortex, one per transaction, FULL", "FULL", 60, {
+    target: 1.8,
+    contenders: among(EVERY, "appendStamped"),
+  }),
+  append("append one through writeTransaction, FULL", "FULL", 60, {
+    contenders: [...among(["libsql"], "appendOne"), ...among([OURS], "appendInTurn")],
+  }),
+  append("100 concurrent writers, FULL", "FULL", 200, {
+    contenders: [
+      ...among([OURS], "appendInTurn"),
+      { stack: "100 writers", operation: "appendInTurn", lanes: 100 },
+    ],
+    target: 5,
+  }),
+  append("append 1,000 as a batch, FULL", "FULL", 2, {
+    ...{ width: 1000, target: 1.1 },
+    contenders: among(EVERY, "appendBatch"),
+  }),
+  append("bulk 10,000, FULL", "FULL", 1, {
+    ...{ width: 10_000, target: 1.2 },
+    contenders: among(EVERY, "appendBatch"),
+  }),
+];
+
+function read(name: string, operation: ReadOperation, width: number, calls: number, rest: Partial<Row>): Row {
+  return { name, width, calls, synchronous: "FULL", contenders: among(EVERY, operation), ...rest };
+}
+
+function append(name: string, synchronous: Synchronous, calls: number, rest: Partial<Row>): Row {
+  return { name, width: 1, calls, synchronous, contenders: among(EVERY, "appendOne"), ...rest };
+}
+
+function among(stacks: readonly string[], operation: Operation): Contender[] {
+  return stacks.map((stack) => ({ stack, operation }));
+}

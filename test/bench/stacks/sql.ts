@@ -1,0 +1,27 @@
+// What the stacks without a query builder share: the statements one would write by hand.
+import type { BenchEvent } from "../content.js";
+
+export const INSERT = `insert into events
+  (id, action, trace_id, cortex_id, origin, timestamp, data, vclock, counter) values (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+const COLUMNS = `seq, id, action, trace_id as traceId, cortex_id as cortexId, origin, timestamp, data, vclock`;
+export const FEED = `select ${COLUMNS} from events where seq > ? order by seq limit ?`;
+export const SINCE = `select ${COLUMNS} from events where id > ? order by id limit ?`;
+export const FOR_TRACE = `select ${COLUMNS} from events where trace_id = ? order by id limit ?`;
+export const LATEST = `select ${COLUMNS} from events order by seq desc limit ?`;
+
+export function valuesOf(e: BenchEvent): (string | number | null)[] {
+  const clock = e.vclock ? JSON.stringify(e.vclock) : null;
+  const counter = e.vclock?.[e.cortexId] ?? null;
+  const { id, action, traceId, cortexId, origin, timestamp, data } = e;
+  return [id, action, traceId, cortexId, origin, timestamp, JSON.stringify(data), clock, counter];
+}
+
+/** Parses the JSON columns in place. */
+export function parsed(rows: unknown[]): BenchEvent[] {
+  for (const row of rows as { data: unknown; vclock: unknown }[]) {
+    row.data = JSON.parse(row.data as string);
+    if (row.vclock !== null) row.vclock = JSON.parse(row.vclock as string);
+  }
+  return rows as BenchEvent[];
+}

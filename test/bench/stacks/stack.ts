@@ -1,0 +1,38 @@
+import type { BenchEvent } from "../content.js";
+
+export type Synchronous = "FULL" | "NORMAL";
+type Read = BenchEvent[] | Promise<BenchEvent[]>;
+
+/** A log as one stack reads and writes it. What a stack has no equivalent of is absent. */
+export interface Log {
+  synchronous(mode: Synchronous): unknown;
+  /** One event in a transaction of its own. */
+  appendOne(event: BenchEvent): unknown;
+  /** All in one transaction. */
+  appendBatch(events: readonly BenchEvent[]): unknown;
+  /** Like `appendOne`; a stack with a writer that stamps events makes the given stamps itself. */
+  appendStamped(event: BenchEvent): unknown;
+  /** Like `appendOne`, waiting for its turn among the process's writers. */
+  appendInTurn?(event: BenchEvent): unknown;
+  feed(after: number, limit: number): Read;
+  since?(afterId: string, limit: number): Read;
+  forTrace(traceId: string, limit: number): Read;
+  latest?(limit: number): Read;
+  close(): unknown;
+}
+
+export interface Stack {
+  name: string;
+  /** Whose table is in its file. */
+  schema: "events" | "emmett";
+  open(file: string): Promise<Log>;
+}
+
+/** A package that need not be there. */
+export async function optional<T>(name: string): Promise<T | undefined> {
+  try {
+    return (await import(name)) as T;
+  } catch {
+    return undefined;
+  }
+}
