@@ -48,7 +48,7 @@ export async function printTotals(db: Db): Promise<void> {
   const trashed = await db.$count(files, eq(files.trashed, true));
   console.log(`\n${all} events: ${actions.map(({ action, events }) => `${events} ${action}`).join(", ")}`);
   console.log(`${live + trashed} files: ${live} in the tree, ${trashed} in the trash`);
-  console.log(`${await db.$count(authors)} authors\n`);
+  console.log(`written by ${await db.$count(authors)} author(s)\n`);
 }
 
 /** Folds the whole log into a tree: what it has (+) and lacks (-) against the tree of the commit. */
