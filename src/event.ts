@@ -139,13 +139,12 @@ export function encodeEvent(
   const clock = vclock === undefined ? undefined : checkedClock(vclock, cortexId, `${at}vclock`);
   const json = data === undefined ? null : encodeJson(data, `${at}data`, maxDataBytes);
 
+  const event: Event<any> = { id, action, traceId, cortexId, origin, timestamp } as Event<any>;
+  // Not the caller's own object, which may change before the answer comes.
+  if (json !== null) event.data = JSON.parse(json);
+  if (clock) event.vclock = clock;
   return {
-    event: {
-      ...{ id, action, traceId, cortexId, origin, timestamp },
-      // Not the caller's own object, which may change before the answer comes.
-      ...(json !== null && { data: JSON.parse(json) }),
-      ...(clock && { vclock: clock }),
-    },
+    event,
     data: json,
     vclock: clock ? JSON.stringify(clock) : null,
     counter: clock ? clock[cortexId]! : null,
@@ -268,6 +267,7 @@ export function checkedClock(value: unknown, cortexId: string, field: string): V
 }
 
 export function refuseUnknownFields(input: object, known: ReadonlySet<string>, field: string): void {
-  const unknown = Object.keys(input).filter((key) => !known.has(key)).length;
-  if (unknown > 0) throw new InputError("UNKNOWN_FIELD", field, `has ${unknown} field(s) that no event has`);
+  for (const key of Object.keys(input)) {
+    if (!known.has(key)) throw new InputError("UNKNOWN_FIELD", field, "has a field that no event has");
+  }
 }
