@@ -114,7 +114,7 @@ export function appendQuery<D extends Database, A extends Actions = Action>(
   const batch = [...dedupe(encodeBatch(input, options)).values()];
   // Whether it branches its trace cannot be asked first here; a mark too many costs `divergences` a look.
   for (const encoded of batch) encoded.branched = encoded.counter !== null;
-  const rows = rowsJson(batch);
+  const rows = JSON.stringify(batch.map(valuesOf));
   const select = sql`select null, ${VALUES} from json_each(${rows}) where not exists (
     select 1 from ${table} as stored where stored.id = value->>0
     and (action, trace_id, cortex_id, origin, timestamp, data, vclock) is
@@ -210,7 +210,9 @@ export function insertForeign(tx: Transaction, table: EventsTable<any>, rows: re
   });
 }
 
-const COLUMNS = "id, action, trace_id, cortex_id, origin, timestamp, data, vclock, counter, branched";
+const COLUMNS = sql.raw(
+  "id, action, trace_id, cortex_id, origin, timestamp, data, vclock, counter, branched",
+);
 
 /** Inserts valid events that clash with none in the log, and answers with them as they are stored. */
 export function insertRows(
@@ -219,16 +221,13 @@ export function insertRows(
   rows: readonly EncodedEvent[],
 ): StoredEvent<any>[] | PromiseLike<StoredEvent<any>[]> {
   if (rows.length === 0) return [];
-  const into = sql`insert into ${table} (${sql.raw(COLUMNS)})`;
-  const first = valuesOf(rows[0]!);
-  if (rows.length === 1) {
-    const seqs = tx.values(sql`${into} values ${first} returning seq`) as [number | bigint][];
-    // By index: a libsql row is not iterable.
-    return andThen(seqs, (all) => [{ seq: Number(all[0]![0]), ...rows[0]!.event }]);
-  }
-  // One constant statement for any number of rows. The seqs of a statement are contiguous, and this one's are
-  // the last: RETURNING would make an object for each.
-  const run = tx.run(sql`${into} select ${VALUES} from json_each(${rowsJson(rows)})`) as RunResult;
+  // For more than one a constant statement, whatever their number.
+  const source =
+    rows.length === 1
+      ? sql`values ${valuesOf(rows[0]!)}`
+      : sql`select ${VALUES} from json_each(${JSON.stringify(rows.map(valuesOf))})`;
+  // The seqs of a statement are contiguous, and this one's are the last: RETURNING would make an object for each.
+  const run = tx.run(sql`insert into ${table} (${COLUMNS}) ${source}`) as RunResult;
   const last = andThen(run, (result) => result?.lastInsertRowid ?? lastSeq(tx, table));
   return andThen(last, (seq) =>
     rows.map(({ event }, i) => ({ seq: Number(seq) - rows.length + 1 + i, ...event })),
@@ -241,10 +240,6 @@ type RunResult = { lastInsertRowid?: number | bigint } | undefined;
 function lastSeq(tx: Transaction, table: EventsTable<any>) {
   const rows = tx.values(sql`select max(seq) from ${table}`) as [number | bigint][];
   return andThen(rows, (all) => all[0]![0]);
-}
-
-function rowsJson(rows: readonly EncodedEvent[]): string {
-  return JSON.stringify(rows.map(valuesOf));
 }
 
 /** In the order of `COLUMNS`. */
