@@ -15,16 +15,8 @@ import {
 } from "drizzle-event-log";
 import { and, eq, gt } from "drizzle-orm";
 import { beforeAll, describe, expect, test } from "vitest";
-import {
-  ALPHA,
-  BETA,
-  event,
-  type Libsql,
-  openLibsql,
-  openSqlite,
-  type Statement,
-  seeded,
-} from "./fixture.js";
+import { ALPHA, BETA, event, type Libsql, seeded } from "./fixture.js";
+import { capture, drivers } from "./plan.js";
 
 const PRIMARY = "INTEGER PRIMARY KEY";
 const ID = "events_id_unique";
@@ -107,32 +99,12 @@ const queries: [name: string, run: (db: Libsql) => unknown, ...uses: string[]][]
   ],
 ];
 
-const opened = { libsql: openLibsql, "better-sqlite3": async () => openSqlite() };
-
-describe.each(Object.entries(opened))("on %s", (_, open) => {
+describe.each(Object.entries(drivers))("on %s", (_, open) => {
   describe.each(["fresh", "analyzed"])("a %s log", (state) => {
-    const captured = new Map<string, Statement[]>();
-    let explain: (statement: Statement) => Promise<string[]>;
-
-    // All queries run before the first EXPLAIN: on libsql one leaves its statement open, and no commit follows.
+    let captured: Awaited<ReturnType<typeof capture>>["captured"];
+    let explain: Awaited<ReturnType<typeof capture>>["explain"];
     beforeAll(async () => {
-      const { client, statements, ...database } = await open();
-      const db = database.db as Libsql;
-      await db.transaction((tx) => append(tx, log));
-      if (state === "analyzed") await db.run("analyze");
-      for (const [name, run] of queries) {
-        statements.length = 0;
-        await run(db);
-        captured.set(name, [...statements]);
-      }
-      explain = async ({ sql, params }) => {
-        const query = `explain query plan ${sql}`;
-        const rows =
-          "prepare" in client
-            ? client.prepare<unknown[], { detail: string }>(query).all(...params)
-            : (await client.execute({ sql: query, args: params as string[] })).rows;
-        return rows.map(({ detail }) => String(detail));
-      };
+      ({ captured, explain } = await capture(open, state, log, queries));
     });
 
     test.each(queries)("%s neither scans nor sorts", async (name, _run, ...uses) => {

@@ -1,0 +1,35 @@
+import { append, type NewEvent } from "drizzle-event-log";
+import { type Libsql, openLibsql, openSqlite, type Statement } from "./fixture.js";
+
+export const drivers = { libsql: openLibsql, "better-sqlite3": async () => openSqlite() };
+
+type Query = readonly [name: string, run: (db: Libsql) => unknown, ...rest: unknown[]];
+
+/** The statements that each query runs on a log, by its name, and how SQLite plans a statement. */
+export async function capture(
+  open: (typeof drivers)[keyof typeof drivers],
+  state: string,
+  log: readonly NewEvent[],
+  queries: readonly Query[],
+) {
+  const { client, statements, ...database } = await open();
+  const db = database.db as Libsql;
+  await db.transaction((tx) => append(tx, log));
+  if (state === "analyzed") await db.run("analyze");
+  const captured = new Map<string, Statement[]>();
+  // All queries run before the first EXPLAIN: on libsql one leaves its statement open, and no commit follows.
+  for (const [name, run] of queries) {
+    statements.length = 0;
+    await run(db);
+    captured.set(name, [...statements]);
+  }
+  const explain = async ({ sql, params }: Statement): Promise<string[]> => {
+    const query = `explain query plan ${sql}`;
+    const rows =
+      "prepare" in client
+        ? client.prepare<unknown[], { detail: string }>(query).all(...params)
+        : (await client.execute({ sql: query, args: params as string[] })).rows;
+    return rows.map(({ detail }) => String(detail));
+  };
+  return { captured, explain };
+}
