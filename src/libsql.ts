@@ -48,12 +48,7 @@ export async function openLibsql<S extends Record<string, unknown> = Record<stri
   if (client.protocol !== "file" || options.syncUrl || !(await isOnDisk(client))) return db;
 
   // The file keeps the journal mode. FULL is a connection's default in libsql and needs no PRAGMA.
-  await untilFree(
-    client,
-    () => client.execute("PRAGMA journal_mode = WAL"),
-    performance.now() + DEADLINE,
-    DEADLINE,
-  );
+  await untilFree(client, () => client.execute("PRAGMA journal_mode = WAL"), patience(DEADLINE));
   const writer = createClient({ ...options, concurrency: 1 });
   writers.set(client, drizzle(writer, config as DrizzleConfig<S>));
   const close = client.close.bind(client);
@@ -98,8 +93,8 @@ export async function writeTransaction<S extends Record<string, unknown>, T>(
   }
   const writer = (writers.get(db.$client) as LibsqlDatabase<S> | undefined) ?? db;
   const client = writer.$client;
-  const end = performance.now() + deadline;
-  const leave = await takeTurn(client, end, deadline, signal);
+  const wait = patience(deadline, signal);
+  const leave = await takeTurn(client, wait);
   try {
     let begun = false;
     const attempt = () =>
@@ -107,22 +102,28 @@ export async function writeTransaction<S extends Record<string, unknown>, T>(
         begun = true;
         return write(tx);
       });
-    return await untilFree(client, attempt, end, deadline, signal, () => begun);
+    return await untilFree(client, attempt, wait, () => begun);
   } finally {
     // Not at once: a queue of writes that each block the event loop for a while must not add up to one block.
     setImmediate(leave);
   }
 }
 
+interface Patience {
+  deadline: number;
+  /** When the deadline is, by `performance.now`. */
+  end: number;
+  signal: AbortSignal | undefined;
+}
+
+function patience(deadline: number, signal?: AbortSignal): Patience {
+  return { deadline, end: performance.now() + deadline, signal };
+}
+
 const queues = new WeakMap<Client, Promise<void>>();
 
 /** Waits for all earlier turns on this client to end; the caller ends its own by the function it gets. */
-async function takeTurn(
-  client: Client,
-  end: number,
-  deadline: number,
-  signal?: AbortSignal,
-): Promise<() => void> {
+async function takeTurn(client: Client, { end, deadline, signal }: Patience): Promise<() => void> {
   let leave!: () => void;
   const mine = new Promise<void>((resolve) => {
     leave = resolve;
@@ -144,9 +145,7 @@ async function takeTurn(
 async function untilFree<T>(
   client: Client,
   attempt: () => Promise<T>,
-  end: number,
-  deadline: number,
-  signal?: AbortSignal,
+  { end, deadline, signal }: Patience,
   begun = () => false,
 ): Promise<T> {
   for (;;) {
@@ -172,7 +171,11 @@ async function untilFree<T>(
 }
 
 /** Whether the promise settles before `end`. Throws the signal's reason when it aborts first. */
-function settlesBefore(promise: Promise<unknown>, end: number, signal?: AbortSignal): Promise<boolean> {
+function settlesBefore(
+  promise: Promise<unknown>,
+  end: number,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const abort = () => finish(() => reject(signal?.reason));
     const timer = setTimeout(() => finish(() => resolve(false)), Math.max(0, end - performance.now()));
