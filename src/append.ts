@@ -22,8 +22,8 @@ export type ConflictErrorCode = "ID_CONFLICT" | "FORK" | "GAP" | "TOO_MANY_CORTE
  * The log holds another event in the place of the one to append: under the same id (`ID_CONFLICT`), or under
  * the same cortex and counter (`FORK`). Or, on `accept`, it lacks what the event builds on (`GAP`): the
  * cortex's event before it, or one that its clock has counted; or it would have more cortexes than a clock can
- * count (`TOO_MANY_CORTEXES`). `id` and `cortexId` are the refused event's,
- * `existingId` is the one in the log or in the same batch. Nothing was written.
+ * count (`TOO_MANY_CORTEXES`). `id` and `cortexId` are the refused event's, `existingId` is the one in the log
+ * or in the same batch. Nothing was written.
  */
 export class ConflictError extends Error {
   override readonly name = "ConflictError";

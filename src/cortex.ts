@@ -76,7 +76,8 @@ export interface Cortex<In extends Actions = Action, Out extends Actions = In> {
    * is, so its place in the order by id is the caller's. A new one beyond `maxDrift` is refused
    * (`INVALID_ID`), and so is, with `expect` or `lifecycle`, one not above the trace's head (`STALE_HEAD`).
    *
-   * @throws InputError synchronously, before any SQL runs.
+   * @throws InputError synchronously, before any SQL runs; but after the look-up, as nothing is written, for an
+   * `id` beyond `maxDrift` (`INVALID_ID`) and a log of more than 256 cortexes (`INVALID_VCLOCK`).
    * @throws TraceError `STALE_HEAD`, `LIFECYCLE`: nothing was written.
    * @throws ConflictError `ID_CONFLICT`: nothing was written.
    */
@@ -171,7 +172,7 @@ export function openCortex(options: CortexOptions<any, Schemas>): Cortex<any> {
     const id = givenId ?? ulidBeyond(log.lastId, now, randomness);
     if (id > log.lastId) log.lastId = id;
     if (trace && id > (trace.id ?? "")) trace.id = id;
-    log.clock = checkedClock(increment(log.clock, cortexId), cortexId, "vclock");
+    log.clock = increment(log.clock, cortexId);
     const event = { ...encoded.event, id, vclock: log.clock };
     return { event, data: encoded.data, vclock: JSON.stringify(log.clock), counter: log.clock[cortexId]! };
   };
@@ -202,6 +203,8 @@ export function openCortex(options: CortexOptions<any, Schemas>): Cortex<any> {
             fresh.push(stamped);
             return stamped.event.id;
           });
+          // Its last clock has the entries of all.
+          if (fresh.length > 0) checkedClock(log.clock, cortexId, "vclock");
           // An event that knows the whole log follows on from its trace, unless its id is not the greatest.
           const isMinted = batch.every(({ givenId }) => givenId === undefined);
           const followsOn = isMinted && fresh.every(({ event }) => event.id > log.greatestId);

@@ -139,7 +139,7 @@ export function encodeEvent(
   const clock = vclock === undefined ? undefined : checkedClock(vclock, cortexId, `${at}vclock`);
   const json = data === undefined ? null : encodeJson(data, `${at}data`, maxDataBytes);
 
-  const event: Event<any> = { id, action, traceId, cortexId, origin, timestamp } as Event<any>;
+  const event = { id, action, traceId, cortexId, origin, timestamp } as Event<any>;
   // Not the caller's own object, which may change before the answer comes.
   if (json !== null) event.data = JSON.parse(json);
   if (clock) event.vclock = clock;

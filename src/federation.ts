@@ -19,7 +19,7 @@ import { isPlainObject } from "./json.js";
 import { checkLimit, type ReadOptions, selectEvents } from "./read.js";
 import { type EventsTable, events } from "./schema.js";
 import { driftBound } from "./ulid.js";
-import type { VectorClock } from "./vector-clock.js";
+import { counterOf, type VectorClock } from "./vector-clock.js";
 
 export interface MissingOptions<A extends Actions = Action> extends ReadOptions<A> {
   /** The most events in a page. Default 1,000. */
@@ -46,10 +46,10 @@ export interface Accepted<A extends Actions = Action> {
 const PAGE_SIZE = 2 ** 24;
 
 /**
- * The events that a log with this clock lacks, causes before effects, at most `limit` and 16 MiB or so. The next page is the
- * answer to the clock that the receiver has after accepting this one. Events without a clock are local: they
- * are never among them. Anti-entropy by version vectors, as in Bayou (Petersen et al., "Flexible Update
- * Propagation for Weakly Consistent Replication", 1997).
+ * The events that a log with this clock lacks, causes before effects, at most `limit` and 16 MiB or so. The
+ * next page is the answer to the clock that the receiver has after accepting this one. Events without a clock
+ * are local: they are never among them. Anti-entropy by version vectors, as in Bayou (Petersen et al.,
+ * "Flexible Update Propagation for Weakly Consistent Replication", 1997).
  *
  * @throws InputError `INVALID_VCLOCK`, `INVALID_LIMIT`.
  */
@@ -62,7 +62,7 @@ export function missing<D extends Database, A extends Actions = Action>(
   checkKnown(theirClock);
   return andThen(clock(db, { table }) as VectorClock, (ours) => {
     const gaps = Object.entries(ours).flatMap(([id, counter]) => {
-      const known = Object.hasOwn(theirClock, id) ? theirClock[id]! : 0;
+      const known = counterOf(theirClock, id);
       return known < counter ? [[id, known, known + limit]] : [];
     });
     // A cortex's counters are dense and arrive in order, so no page holds more than `limit` of each; and what
@@ -98,12 +98,20 @@ export function accept<X extends Transaction, A extends Actions = Action>(
   options: AcceptOptions<A> = {},
 ): Result<X, Accepted<A>[]> {
   assertTransaction(tx);
-  const { table = events as unknown as EventsTable<A>, clock: now = Date.now, maxDrift } = options;
-  const bound = driftBound(now(), maxDrift);
   if (!Array.isArray(page))
     throw new InputError("INVALID_EVENT", "page", `must be an array, got ${shapeOf(page)}`);
   const batch = Array.from(page, (event, i) => encodeForeign(event, `events[${i}].`, options));
+  return acceptEncoded(tx, batch, options) as never;
+}
 
+/** The same for events that `encodeForeign` has validated. */
+export function acceptEncoded<A extends Actions>(
+  tx: Transaction,
+  batch: readonly EncodedEvent[],
+  options: AcceptOptions<A>,
+): Accepted<A>[] | PromiseLike<Accepted<A>[]> {
+  const { table = events as unknown as EventsTable<A>, clock: now = Date.now, maxDrift } = options;
+  const bound = driftBound(now(), maxDrift);
   const ids = batch.map(({ event }) => event.id);
   return inTurn(tx, () =>
     andThen(clock(tx, { table }) as VectorClock, (known) =>
@@ -120,7 +128,7 @@ export function accept<X extends Transaction, A extends Actions = Action>(
         });
       }),
     ),
-  ) as never;
+  );
 }
 
 /** Validates an event from a peer. */

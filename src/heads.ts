@@ -35,7 +35,7 @@ export function heads<D extends Database, A extends Actions = Action>(
 }
 
 /** The heads among these events of one trace. */
-export function headsOf<E extends { vclock?: VectorClock }>(events: readonly E[]): E[] {
+function headsOf<E extends { vclock?: VectorClock }>(events: readonly E[]): E[] {
   let heads: E[] = [];
   for (const event of events) {
     const { vclock } = event;
@@ -67,7 +67,7 @@ export function divergences<D extends Database, A extends Actions = Action>(
     return andThen(candidates, (rows) => {
       const traceIds = rows.map((row) => row[0]);
       const clocks = db.values(sql`select (
-          select json_group_array(json_array(id, json(vclock))) from ${table}
+          select json_group_array(json(vclock)) from ${table}
           where trace_id = trace.value and counter is not null
         ) from json_each(${JSON.stringify(traceIds)}) as trace`) as [string][];
       return andThen(clocks, (all) => {
@@ -85,19 +85,17 @@ export function divergences<D extends Database, A extends Actions = Action>(
 const CANDIDATES = 500;
 
 function severalHeads(clocks: string): boolean {
-  const events = (JSON.parse(clocks) as [string, VectorClock][]).map(([id, vclock]) => ({ id, vclock }));
-  return headsOf(events).length > 1;
+  return headsOf((JSON.parse(clocks) as VectorClock[]).map((vclock) => ({ vclock }))).length > 1;
 }
 
 function headsOfAll<A extends Actions>(db: Database, table: EventsTable<A>, traceIds: readonly string[]) {
   const inTraces = sql`trace_id in (select value from json_each(${JSON.stringify(traceIds)}))`;
   const histories = selectEvents(db, table, inTraces, sql`trace_id, id`) as unknown as StoredEvent<A>[];
-  return andThen(histories, (all) =>
-    traceIds.map((traceId) => ({
-      traceId,
-      heads: headsOf(all.filter((event) => event.traceId === traceId)),
-    })),
-  );
+  return andThen(histories, (all) => {
+    const byTrace = new Map<string, StoredEvent<A>[]>(traceIds.map((traceId) => [traceId, []]));
+    for (const event of all) byTrace.get(event.traceId)!.push(event);
+    return Array.from(byTrace, ([traceId, history]) => ({ traceId, heads: headsOf(history) }));
+  });
 }
 
 /** The event of a trace with the greatest id, of those with a clock. */

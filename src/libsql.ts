@@ -1,6 +1,7 @@
 import { type Client, type Config, createClient } from "@libsql/client";
 import type { DrizzleConfig } from "drizzle-orm";
 import { drizzle, type LibSQLDatabase } from "drizzle-orm/libsql";
+import { nextTurn } from "./feed.js";
 import { InputError, shapeOf } from "./input-error.js";
 
 export type LibsqlDatabase<S extends Record<string, unknown> = Record<string, never>> = LibSQLDatabase<S> & {
@@ -160,7 +161,7 @@ async function untilFree<T>(
         // A connection that was refused keeps the failed statement open, and later answers OK to autocommit
         // writes that it never commits (libsql-client-ts #352): all are opened anew. In a turn of the event
         // loop of its own, when no statement of another task is under way.
-        await new Promise((resolve) => setImmediate(resolve));
+        await nextTurn();
         await client.reconnect();
       }
       const pause = performance.now() + 5 + Math.random() * 45;

@@ -1,13 +1,20 @@
 import { ConflictError } from "./append.js";
 import { clock } from "./clock.js";
 import type { Database, Transaction } from "./database.js";
-import { type Action, type Actions, type Event, type EventLimits, parseEvent } from "./event.js";
-import { type Accepted, accept, checkKnown, encodeForeign, missing } from "./federation.js";
+import {
+  type Action,
+  type Actions,
+  type EncodedEvent,
+  type Event,
+  type EventLimits,
+  parseEvent,
+} from "./event.js";
+import { type Accepted, acceptEncoded, checkKnown, encodeForeign, missing } from "./federation.js";
 import { nextTurn } from "./feed.js";
 import { InputError } from "./input-error.js";
 import { checkLimit, type ReadOptions } from "./read.js";
 import { isULID } from "./ulid.js";
-import type { VectorClock } from "./vector-clock.js";
+import { counterOf, type VectorClock } from "./vector-clock.js";
 
 type Later<T> = T | PromiseLike<T>;
 
@@ -90,17 +97,15 @@ export async function pull<A extends Actions = Action>(
     let batch = readPage(page, options, refused, refuse);
     while (batch.length > 0 && refused.size <= MAX_REFUSED) {
       try {
-        for (const { event, outcome } of await transaction((tx) =>
-          accept<Transaction, any>(tx, batch, options),
-        )) {
+        for (const { event, outcome } of await transaction((tx) => acceptEncoded<any>(tx, batch, options))) {
           report[outcome === "stored" ? "stored" : "duplicates"]++;
-          known[event.cortexId] = Math.max(known[event.cortexId] ?? 0, event.vclock![event.cortexId]!);
+          known[event.cortexId] = Math.max(counterOf(known, event.cortexId), event.vclock![event.cortexId]!);
         }
         break;
       } catch (error) {
         const conflict = conflictOf(error);
         refuse(conflict.cortexId, conflict);
-        batch = batch.filter(({ cortexId }) => cortexId !== conflict.cortexId);
+        batch = batch.filter(({ event }) => event.cortexId !== conflict.cortexId);
       }
     }
     onProgress?.({ stored: report.stored, duplicates: report.duplicates, total: report.total });
@@ -125,12 +130,12 @@ function readPage(
   limits: EventLimits,
   refused: ReadonlySet<string>,
   refuse: (cortexId: string | undefined, error: InputError) => void,
-): Event<any>[] {
+): EncodedEvent[] {
   return page
     .flatMap((entry) => {
       try {
         const event = typeof entry === "string" ? parseEvent<any>(entry, limits) : entry;
-        return [encodeForeign(event, "", limits).event];
+        return [encodeForeign(event, "", limits)];
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
         const cortexId = cortexOf(entry);
@@ -138,7 +143,7 @@ function readPage(
         return [];
       }
     })
-    .filter(({ cortexId }) => !refused.has(cortexId));
+    .filter(({ event }) => !refused.has(event.cortexId));
 }
 
 function cortexOf(entry: unknown): string | undefined {
@@ -158,7 +163,7 @@ function conflictOf(error: unknown): ConflictError {
 function countMissing(theirs: VectorClock, ours: VectorClock): number {
   checkKnown(theirs);
   return Object.entries(theirs).reduce(
-    (sum, [id, counter]) => sum + Math.max(0, counter - (Object.hasOwn(ours, id) ? ours[id]! : 0)),
+    (sum, [id, counter]) => sum + Math.max(0, counter - counterOf(ours, id)),
     0,
   );
 }

@@ -33,7 +33,7 @@ export function ulidFactory({
 }
 
 /** An id of the time `now` if that is greater than `last`, else the next id after `last` ("" for none). */
-export function ulidAfter(last: string, now: number, randomness = pooledRandomness): string {
+function ulidAfter(last: string, now: number, randomness = pooledRandomness): string {
   const time = timePart(now);
   if (time > last) return time + randomPart(randomness);
   if (!last.endsWith(LAST_RANDOM)) return incrementBase32(last);
@@ -55,8 +55,8 @@ export function ulidTime(id: string): number {
 }
 
 /**
- * The same in a log that several cortexes write to: where it must count up from `last`, it does so by a random
- * step of up to 2^60, for others may count up from that very id at the same time.
+ * As `ulidAfter`, in a log that several cortexes write to: to count up from `last` it takes a random step of up
+ * to 2^60, for others may count up from that very id at the same time.
  */
 export function ulidBeyond(last: string, now: number, randomness = pooledRandomness): string {
   if (timePart(now) > last) return ulidAfter(last, now, randomness);
@@ -117,7 +117,7 @@ function randomDigit(randomness: () => number): number {
 const pool = new Uint8Array(4096);
 let drawn = pool.length;
 
-export function pooledRandomness(): number {
+function pooledRandomness(): number {
   if (drawn === pool.length) {
     crypto.getRandomValues(pool);
     drawn = 0;
