@@ -1,6 +1,14 @@
 import { sql } from "drizzle-orm";
 import type { BaseSQLiteDatabase, SQLiteInsertBase } from "drizzle-orm/sqlite-core";
-import { andThen, type Database, inTurn, orElse, type Result, type Transaction } from "./database.js";
+import {
+  andThen,
+  type Database,
+  inTurn,
+  orElse,
+  type Result,
+  type RunResult,
+  type Transaction,
+} from "./database.js";
 import {
   type Action,
   type Actions,
@@ -210,7 +218,7 @@ export function insertForeign(tx: Transaction, table: EventsTable<any>, rows: re
   });
 }
 
-const COLUMNS = sql.raw(
+export const COLUMNS = sql.raw(
   "id, action, trace_id, cortex_id, origin, timestamp, data, vclock, counter, branched",
 );
 
@@ -233,9 +241,6 @@ export function insertRows(
     rows.map(({ event }, i) => ({ seq: Number(seq) - rows.length + 1 + i, ...event })),
   );
 }
-
-/** What some drivers answer. */
-type RunResult = { lastInsertRowid?: number | bigint } | undefined;
 
 function lastSeq(tx: Transaction, table: EventsTable<any>) {
   const rows = tx.values(sql`select max(seq) from ${table}`) as [number | bigint][];

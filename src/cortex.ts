@@ -18,6 +18,7 @@ import {
   type StoredEvent,
 } from "./event.js";
 import { InputError, shapeOf } from "./input-error.js";
+import { insertAfter, type LastEvent } from "./insert-after.js";
 import { sameJson } from "./json.js";
 import { nextState, stateAfter, type TraceState, transitions } from "./lifecycle.js";
 import { selectEvents, since } from "./read.js";
@@ -112,8 +113,8 @@ const MUTATION_FIELDS = new Set(["id", "action", "traceId", "data", "expect"]);
 const ANY_ULID = "0".repeat(26);
 
 /**
- * A writer: one node of the federation, which stamps its events from the log itself. It keeps no state, so
- * any number of processes may open the same cortex.
+ * A writer: one node of the federation, which stamps its events from the log itself: any number of
+ * processes may open the same cortex. Where it left the log it remembers, and checks with every append.
  *
  * @throws InputError `INVALID_CORTEX_ID`, `INVALID_ORIGIN`, `INVALID_DRIFT`.
  */
@@ -128,6 +129,8 @@ export function openCortex(options: CortexOptions<any, Schemas>): Cortex<any> {
   checkName(origin, "INVALID_ORIGIN", "origin");
   checkDrift(maxDrift);
 
+  let own: OwnEvent | undefined;
+
   const prepare = (mutation: Mutation<any>, now: number, at: string): Prepared => {
     if (typeof mutation !== "object" || mutation === null) {
       throw new InputError("INVALID_EVENT", `${at}event`, `must be an object, got ${shapeOf(mutation)}`);
@@ -138,7 +141,11 @@ export function openCortex(options: CortexOptions<any, Schemas>): Cortex<any> {
     const schema = schemas && Object.hasOwn(schemas, action) ? schemas[action] : undefined;
     const encoded = encodeEvent(
       {
-        ...{ id: id === undefined ? ANY_ULID : id, action, traceId, cortexId, origin },
+        id: id === undefined ? ANY_ULID : id,
+        action,
+        traceId,
+        cortexId,
+        origin,
         timestamp: new Date(now).toISOString(),
         data: schema ? validate(schema, data, `${at}data`) : data,
       },
@@ -187,7 +194,22 @@ export function openCortex(options: CortexOptions<any, Schemas>): Cortex<any> {
     const guarded = batch.filter(({ expect }) => lifecycle || expect !== undefined);
     const traceIds = [...new Set(guarded.map(({ encoded }) => encoded.event.traceId))];
 
-    return inTurn(tx, () =>
+    const answerWith = (stored: readonly StoredEvent<any>[]) => (Array.isArray(input) ? stored : stored[0]);
+
+    const appendAfterOwn = (): StoredEvent<any> | undefined | PromiseLike<StoredEvent<any> | undefined> => {
+      const [only] = batch;
+      if (!only || batch.length > 1 || only.givenId || traceIds.length > 0) return undefined;
+      if (!own?.alone || own.id > bound) return undefined;
+      const log = { clock: parseClock(own.vclock), lastId: own.id, greatestId: own.id, traces: new Map() };
+      const stamped = stamp(log, only, now, bound);
+      checkedClock(log.clock, cortexId, "vclock");
+      return andThen(insertAfter(tx, table, stamped, own), (stored) => {
+        if (stored) own = { seq: stored.seq, id: stored.id, vclock: stamped.vclock!, alone: true };
+        return stored;
+      });
+    };
+
+    const lookUpAndAppend = () =>
       andThen(findGiven(tx, table, batch), (given) =>
         andThen(lookUp(tx, table, cortexId, bound, traceIds), (log) => {
           const known = new Map<string, EncodedEvent["event"]>(given.map((event) => [event.id, event]));
@@ -210,12 +232,16 @@ export function openCortex(options: CortexOptions<any, Schemas>): Cortex<any> {
           const followsOn = isMinted && fresh.every(({ event }) => event.id > log.greatestId);
           const insert = followsOn ? insertRows : insertForeign;
           return andThen(insert(tx, table, fresh), (inserted) => {
+            const last = followsOn ? inserted.at(-1) : undefined;
+            const alone = own === undefined || own.id === log.greatestId;
+            own = last && { seq: last.seq, id: last.id, vclock: fresh.at(-1)!.vclock!, alone };
             for (const event of inserted) known.set(event.id, event);
-            const answer = ids.map((id) => known.get(id)!);
-            return Array.isArray(input) ? answer : answer[0];
+            return answerWith(ids.map((id) => known.get(id) as StoredEvent<any>));
           });
         }),
-      ),
+      );
+    return inTurn(tx, () =>
+      andThen(appendAfterOwn(), (stored) => (stored ? answerWith([stored]) : lookUpAndAppend())),
     );
   };
   return { id: cortexId, origin, append: append as never };
@@ -241,6 +267,14 @@ interface Prepared {
   expect: string | undefined;
   /** The prefix of its fields in errors. */
   at: string;
+}
+
+/** The last event of this cortex, if it knew the whole log and had the greatest id. */
+interface OwnEvent extends LastEvent {
+  /** As text, which no caller can change. */
+  vclock: string;
+  /** Whether the look-up before found no other writer's event: where they take turns, trying is in vain. */
+  alone: boolean;
 }
 
 interface LogState {

@@ -13,6 +13,11 @@ export type Result<D, T> = D extends { all(query: any): infer R }
     : T
   : never;
 
+/** What `run` answers, as far as the driver tells. */
+export type RunResult =
+  | { lastInsertRowid?: number | bigint; rowsAffected?: number; changes?: number }
+  | undefined;
+
 const turns = new WeakMap<Transaction, PromiseLike<unknown>>();
 
 /**

@@ -1,12 +1,14 @@
 import { readFileSync } from "node:fs";
 import {
   type Action,
+  accept,
   append,
   ConflictError,
   type CortexOptions,
   clock,
   createEventsTable,
   drifted,
+  type Event,
   feed,
   forTrace,
   InputError,
@@ -20,6 +22,7 @@ import {
   ulidFactory,
   ulidTime,
 } from "drizzle-event-log";
+import { drizzle as drizzleProxy } from "drizzle-orm/sqlite-proxy";
 import fc from "fast-check";
 import { describe, expect, expectTypeOf, test } from "vitest";
 import {
@@ -55,6 +58,7 @@ function writer(db: Libsql, options: Partial<Omit<CortexOptions, "schemas">> = {
   };
 }
 
+const withoutSeq = ({ seq, ...event }: StoredEvent): Event => event;
 const everything = (db: Libsql) => feed(db, { limit: 1_000_000 });
 const ids = (list: readonly { id: string }[]) => list.map(({ id }) => id);
 const idAt = (time: number) => ulidFactory({ clock: () => time })();
@@ -745,6 +749,136 @@ describe.each(drivers)("on %s", (driver, open) => {
       return answer as never;
     });
   });
+});
+
+describe.each(drivers)("on %s, after an event of its own, a cortex", (_driver, open) => {
+  const opened = async () => (await open()) as unknown as Awaited<ReturnType<typeof openLibsql>>;
+  const later = (round: number) => idAt(NOW + (round + 1) * MINUTE);
+  const theirs = (round: number, over = {}) => event({ id: later(round), cortexId: BETA, ...over });
+  const others: [name: string, add: (db: Libsql, round: number) => unknown][] = [
+    ["an event of another cortex", (db) => writer(db, { id: BETA }).add()],
+    ["an event of its own, opened elsewhere", (db) => writer(db).add()],
+    ["a batch of its own, opened elsewhere", (db) => writer(db).addAll({}, {}, {})],
+    ["an event without a clock", (db, i) => db.transaction((tx) => append(tx, theirs(i)))],
+    [
+      "an event of a peer",
+      (db, i) =>
+        db.transaction((tx) =>
+          accept(tx, [theirs(i, { timestamp: "2026-01-01T00:00:00Z", vclock: { [BETA]: i + 1 } }) as Event], {
+            clock: () => NOW,
+          }),
+        ),
+    ],
+  ];
+
+  test.each(others)("counts and follows %s", async (_name, addOther) => {
+    const { db } = await opened();
+    const { add } = writer(db);
+    for (let round = 0; round < 4; round++) {
+      await add();
+      await add();
+      await addOther(db, round);
+      const seen = await clock(db);
+      const before = await everything(db);
+      const next = await add();
+      expect(next.vclock).toEqual({ ...seen, [ALPHA]: seen[ALPHA]! + 1 });
+      expect(next.seq).toBe(before.length + 1);
+      expect(
+        ids([...before, next])
+          .sort()
+          .at(-1),
+      ).toBe(next.id);
+    }
+  });
+
+  test("does not count one that was rolled back, also when another took its place", async () => {
+    const { db } = await opened();
+    const { cortex, add } = writer(db);
+    const undo = () =>
+      errorOf(() =>
+        db.transaction((tx) => {
+          const fail = () => {
+            throw new Error("undone");
+          };
+          const stored = cortex.append(tx, mutation()) as unknown;
+          return stored instanceof Promise ? stored.then(fail) : fail();
+        }),
+      );
+    await add();
+    expect(await undo()).toEqual(new Error("undone"));
+    expect((await add()).vclock).toEqual({ [ALPHA]: 2 });
+    expect(await undo()).toEqual(new Error("undone"));
+    await writer(db, { id: BETA }).add();
+    expect((await add()).vclock).toEqual({ [ALPHA]: 3, [BETA]: 1 });
+  });
+
+  test("knows one log from another", async () => {
+    const { db } = await opened();
+    const { db: other } = await opened();
+    const { cortex, add } = writer(db);
+    const addThere = () => other.transaction((tx) => cortex.append(tx, mutation()));
+    await add();
+    expect((await addThere()).vclock).toEqual({ [ALPHA]: 1 });
+    await writer(other, { id: BETA }).add();
+    await add();
+    await add();
+    await add();
+    expect((await addThere()).vclock).toEqual({ [ALPHA]: 2, [BETA]: 1 });
+    expect(counters(await everything(db))).toEqual([1, 2, 3, 4]);
+  });
+
+  test("knows one log from another that ends with the same event", async () => {
+    const { db } = await opened();
+    const { db: other } = await opened();
+    const { cortex, add } = writer(db);
+    const event = await add();
+    await writer(other, { id: BETA }).add();
+    await other.transaction((tx) => accept(tx, [withoutSeq(event)], { clock: () => NOW }));
+    const next = await other.transaction((tx) => cortex.append(tx, mutation()));
+    expect(next.vclock).toEqual({ [ALPHA]: 2, [BETA]: 1 });
+  });
+
+  test("is not misled by a caller who changes the answer", async () => {
+    const { db } = await opened();
+    const { add } = writer(db);
+    const answer = (await add()) as { seq: number; id: string; vclock: Record<string, number> };
+    Object.assign(answer.vclock, { [ALPHA]: 7, [BETA]: 7 });
+    Object.assign(answer, { seq: 9, id: later(9) });
+    expect((await add()).vclock).toEqual({ [ALPHA]: 2 });
+  });
+
+  test("appends in one statement while it writes alone, and in two, a look-up first, while others do", async () => {
+    const { db, statements } = await opened();
+    const [mine, other] = [writer(db), writer(db, { id: BETA })];
+    const countOf = async ({ add }: ReturnType<typeof writer>) => {
+      statements.length = 0;
+      await add();
+      return statements.filter(({ sql }) => /^(insert|select)/.test(sql)).length;
+    };
+    expect([await countOf(mine), await countOf(mine), await countOf(mine)]).toEqual([2, 1, 1]);
+    // The first to come after another's event tries in vain.
+    expect([await countOf(other), await countOf(mine), await countOf(other)]).toEqual([2, 3, 3]);
+    for (let i = 0; i < 3; i++) expect([await countOf(mine), await countOf(other)]).toEqual([2, 2]);
+    expect([await countOf(mine), await countOf(mine), await countOf(mine)]).toEqual([2, 2, 1]);
+  });
+});
+
+test("on a driver that does not tell what it wrote, seqs and counters are right", async () => {
+  const { client } = openSqlite();
+  const db = drizzleProxy(async (sql, params, method) => {
+    const statement = client.prepare(sql);
+    if (method !== "run") return { rows: statement.raw().all(...params) as unknown[][] };
+    statement.run(...params);
+    return { rows: [] };
+  });
+  const cortexes = [ALPHA, ALPHA, BETA].map((id) => openCortex({ id, origin: "x" }));
+  const stored: StoredEvent[] = [];
+  for (const i of [0, 0, 0, 1, 0, 2, 2, 2, 1, 1, 1, 0])
+    stored.push(await db.transaction((tx) => cortexes[i]!.append(tx, mutation())));
+  await db.transaction((tx) => append(tx, [event(), event()]));
+  expect(stored.map(({ seq }) => seq)).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
+  expect((await feed(db)).slice(0, 12)).toEqual(stored);
+  expect(await clock(db)).toEqual({ [ALPHA]: 9, [BETA]: 3 });
 });
 
 test("on a synchronous driver several appends of one transaction follow on one another", () => {
