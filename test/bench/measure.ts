@@ -101,10 +101,11 @@ export async function measure(
   const start = performance.now();
   for (let round = 0; round < warmUp + rounds; round++) {
     if (round >= warmUp + FEWEST_ROUNDS && performance.now() - start > rowMilliseconds) break;
-    for (const result of results) {
+    // Another size and another stack begin in every round: what one leaves to the disk, or to the memory of its
+    // process, must not always fall on the same next.
+    for (const result of rotated(results, round)) {
       const position = positions.get(result.size)!;
       const from = writes ? position.next : round;
-      // Another one begins in every round: what one leaves to the disk must not always fall on the same next.
       await each(rotated(row.contenders, round), async (contender) => {
         const entry = result.entries[row.contenders.indexOf(contender)]!;
         if (entry.absent) return;
