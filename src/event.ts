@@ -141,11 +141,11 @@ export function encodeEvent(
 
   const event = { id, action, traceId, cortexId, origin, timestamp } as Event<any>;
   // Not the caller's own object, which may change before the answer comes.
-  if (json !== null) event.data = JSON.parse(json);
+  if (json) event.data = json.copy;
   if (clock) event.vclock = clock;
   return {
     event,
-    data: json,
+    data: json && json.text,
     vclock: clock ? JSON.stringify(clock) : null,
     counter: clock ? clock[cortexId]! : null,
   };

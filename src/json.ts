@@ -13,10 +13,11 @@ export function isStorableText(text: string): boolean {
 }
 
 /**
- * The JSON text of a value that JSON can hold without loss: null, booleans, finite numbers but -0, storable
- * strings, dense arrays and plain objects of these, at most 64 levels deep and `maxBytes` of UTF-8 long.
+ * The JSON text, and a copy, of a value that JSON can hold without loss: null, booleans, finite numbers but -0,
+ * storable strings, dense arrays and plain objects of these, at most 64 levels deep and `maxBytes` of UTF-8
+ * long. The text is the copy's, so what was checked is what is stored, whatever a getter answers next time.
  */
-export function encodeJson(value: unknown, field: string, maxBytes: number): string {
+export function encodeJson(value: unknown, field: string, maxBytes: number): { text: string; copy: unknown } {
   const path: Path = [];
   let budget = maxBytes;
   const refuse = (code: InputErrorCode, problem: string): never => {
@@ -29,47 +30,57 @@ export function encodeJson(value: unknown, field: string, maxBytes: number): str
     if (budget < 0) tooLarge();
     if (!isStorableText(text)) refuse("INVALID_DATA", "holds text with a NUL or a lone surrogate");
   };
-  const checkEntry = (key: string | number, entry: unknown): void => {
+  const copyEntry = (key: string | number, entry: unknown): unknown => {
     path.push(key);
-    check(entry);
+    const copied = copy(entry);
     path.pop();
+    return copied;
   };
-  const check = (node: unknown): void => {
+  const copy = (node: unknown): unknown => {
     // Every node costs a byte or more: the count also ends objects that reach the same part in 2^64 ways.
     if (--budget < 0) tooLarge();
+    if (node === null || typeof node === "boolean") return node;
     if (typeof node === "string") {
       checkText(node);
-    } else if (typeof node === "number") {
-      if (!Number.isFinite(node) || Object.is(node, -0)) {
-        refuse("INVALID_DATA", `holds ${Object.is(node, -0) ? "-0" : node}, which JSON cannot`);
-      }
-    } else if (typeof node === "object" && node !== null) {
-      // Whatever it would be replaced by, and wherever it is inherited from.
-      if (typeof (node as { toJSON?: unknown }).toJSON === "function")
-        refuse("INVALID_DATA", "holds a toJSON function");
-      if (path.length >= MAX_DEPTH)
-        refuse("DATA_TOO_DEEP", `nests deeper than ${MAX_DEPTH} levels or contains itself`);
-      if (Array.isArray(node)) {
-        if (Object.keys(node).length !== node.length || !hasOnlyNamedKeys(node))
-          refuse("INVALID_DATA", "holds an array with holes or named keys");
-        for (let i = 0; i < node.length; i++) checkEntry(i, node[i]);
-      } else {
-        if (!isPlainObject(node))
-          refuse("INVALID_DATA", "holds an object that is not plain, such as a Date or Map");
-        for (const key of Object.keys(node)) {
-          checkText(key);
-          checkEntry(key, (node as Record<string, unknown>)[key]);
-        }
-      }
-    } else if (typeof node !== "boolean" && node !== null) {
-      refuse("INVALID_DATA", `holds ${shapeOf(node)}, which JSON cannot`);
+      return node;
     }
+    if (typeof node === "number") {
+      if (Number.isFinite(node) && !Object.is(node, -0)) return node;
+      return refuse("INVALID_DATA", `holds ${Object.is(node, -0) ? "-0" : node}, which JSON cannot`);
+    }
+    if (typeof node !== "object") return refuse("INVALID_DATA", `holds ${shapeOf(node)}, which JSON cannot`);
+    // Whatever it would be replaced by, and wherever it is inherited from.
+    if (typeof (node as { toJSON?: unknown }).toJSON === "function")
+      refuse("INVALID_DATA", "holds a toJSON function");
+    if (path.length >= MAX_DEPTH)
+      refuse("DATA_TOO_DEEP", `nests deeper than ${MAX_DEPTH} levels or contains itself`);
+    if (Array.isArray(node)) {
+      if (Object.keys(node).length !== node.length || !hasOnlyNamedKeys(node))
+        refuse("INVALID_DATA", "holds an array with holes or named keys");
+      const copied: unknown[] = [];
+      for (let i = 0; i < node.length; i++) copied.push(copyEntry(i, node[i]));
+      return copied;
+    }
+    if (!isPlainObject(node))
+      return refuse("INVALID_DATA", "holds an object that is not plain, such as a Date or Map");
+    const copied: Record<string, unknown> = {};
+    for (const key of Object.keys(node)) {
+      checkText(key);
+      setOwn(copied, key, copyEntry(key, node[key]));
+    }
+    return copied;
   };
 
-  check(value);
-  const text = JSON.stringify(value);
+  const copied = copy(value);
+  const text = JSON.stringify(copied);
   if (byteLengthExceeds(text, maxBytes)) tooLarge();
-  return text;
+  return { text, copy: copied };
+}
+
+function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
+  // Assigned, this one key would set the prototype.
+  if (key !== "__proto__") object[key] = value;
+  else Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
 }
 
 export function parseJson(text: string, field: string): unknown {

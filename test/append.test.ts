@@ -121,6 +121,20 @@ describe("one event", () => {
 });
 
 describe("the transaction", () => {
+  test("what a getter answers is read once: what was checked is what is stored", async () => {
+    const { db } = await openLibsql();
+    let reads = 0;
+    const data = {
+      get changing() {
+        return reads++ === 0 ? "checked" : "a lone \ud800";
+      },
+    };
+    const stored = await db.transaction((tx) => append(tx, event({ data })));
+    expect(reads).toBe(1);
+    expect(stored.data).toEqual({ changing: "checked" });
+    expect(await latest(db)).toEqual([stored]);
+  });
+
   test("a throw after append and update leaves neither (libsql)", async () => {
     const { db } = await openLibsql();
     await db.run(createNotes);
