@@ -145,7 +145,7 @@ export function encodeEvent(
   if (clock) event.vclock = clock;
   return {
     event,
-    data: json && json.text,
+    data: json ? json.text : null,
     vclock: clock ? JSON.stringify(clock) : null,
     counter: clock ? clock[cortexId]! : null,
   };
