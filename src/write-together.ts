@@ -1,8 +1,8 @@
 import type { Client } from "@libsql/client";
 import {
-  DeadlineError,
   type LibsqlDatabase,
   type LibsqlTransaction,
+  libsqlCode,
   writers,
   writeTransaction,
 } from "./write-transaction.js";
@@ -26,15 +26,16 @@ const gathering = new WeakMap<Client, Write[]>();
  * al., "Implementation Techniques for Main Memory Database Systems", 1984).
  *
  * Each is all or nothing by itself, and is answered when the commit is done. In the transaction they run one
- * after another, each seeing what those before it wrote. When one throws, or the commit fails, everything is
- * rolled back and its writes are run again in two halves, until those that fail are alone: `write` must have no
+ * after another, each seeing what those before it wrote. When one throws, or the commit violates a constraint,
+ * everything is rolled back and run again in two halves, until those that fail are alone: `write` must have no
  * effect outside the transaction, and has to await everything it starts in it. A write that takes long holds up
  * the answers of others.
  *
  * On a database that is not a file opened by `openLibsql`, it is `writeTransaction`.
  *
  * @throws DeadlineError nothing was written: the first of those that share had waited for 10 seconds.
- * @throws whatever `write` throws, or the commit.
+ * @throws whatever `write` throws, after a rollback; a failure of the commit, such as a full disk, is thrown to
+ * all that share it.
  */
 export function writeTogether<S extends Record<string, unknown>, T>(
   db: LibsqlDatabase<S>,
@@ -54,6 +55,7 @@ export function writeTogether<S extends Record<string, unknown>, T>(
 }
 
 function commitTogether(db: LibsqlDatabase<any>, group: Write[]): void {
+  let thrown: { error: unknown } | undefined;
   const close = () => {
     if (gathering.get(db.$client) === group) gathering.delete(db.$client);
   };
@@ -62,7 +64,12 @@ function commitTogether(db: LibsqlDatabase<any>, group: Write[]): void {
     const end = performance.now() + LONG;
     const answers: unknown[] = [];
     for (const { write } of group) {
-      answers.push(await write(tx));
+      try {
+        answers.push(await write(tx));
+      } catch (error) {
+        thrown = { error };
+        throw error;
+      }
       if (performance.now() > end) break;
     }
     const rest = group.splice(answers.length);
@@ -75,12 +82,14 @@ function commitTogether(db: LibsqlDatabase<any>, group: Write[]): void {
     },
     (error) => {
       close();
-      if (group.length === 1 || error instanceof DeadlineError) {
-        for (const { reject } of group) reject(error);
-      } else {
+      // Only what surely was not committed may run again.
+      const isUndone = (thrown && thrown.error === error) || libsqlCode(error) === "SQLITE_CONSTRAINT";
+      if (group.length > 1 && isUndone) {
         const half = group.splice(group.length >> 1);
         commitTogether(db, group);
         commitTogether(db, half);
+      } else {
+        for (const { reject } of group) reject(error);
       }
     },
   );

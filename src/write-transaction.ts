@@ -161,7 +161,7 @@ function settlesBefore(
 }
 
 /** The code of the libsql error behind an error: Drizzle wraps those of its queries. */
-function libsqlCode(error: unknown): string | undefined {
+export function libsqlCode(error: unknown): string | undefined {
   for (let e = error; e instanceof Error; e = e.cause) {
     if ("code" in e && typeof e.code === "string")
       return e.code.startsWith("SQLITE_BUSY") ? "SQLITE_BUSY" : e.code;

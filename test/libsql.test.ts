@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
@@ -664,6 +664,22 @@ describe("writeTogether", () => {
     expect(failed).toEqual([13]);
     expect((outcomes[13] as PromiseRejectedResult).reason).toMatchObject({ code: "SQLITE_CONSTRAINT" });
     expect(await seenBy(file)).toHaveLength(19);
+  });
+
+  // Whether it was written cannot be told for sure, as with a disk that fails: to run again might write twice.
+  test("a commit that fails on a full disk fails all that share it, and none is run again", async () => {
+    const { db, file } = await opened();
+    await db.run("pragma wal_checkpoint(truncate)");
+    const kilobytes = Math.ceil(statSync(file).size / 1024) + 100;
+    const node = [process.execPath, "--import", "tsx", join(import.meta.dirname, "full-disk.ts")];
+    const { stdout, stderr } = spawnSync(
+      "bash",
+      ["-c", `trap '' XFSZ; ulimit -f ${kilobytes}; exec "$@"`, "bash", ...node, `file:${file}`],
+      { encoding: "utf8" },
+    );
+    expect(stderr).toBe("");
+    expect(JSON.parse(stdout)).toEqual({ runs: [1, 1, 1, 1], codes: Array(4).fill("SQLITE_IOERR") });
+    expect(await seenBy(file)).toEqual([]);
   });
 
   test("the events of a cortex are dense, also where one that appended throws", async () => {

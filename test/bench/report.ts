@@ -140,7 +140,7 @@ function writersLine({ row, size, target = 0, entries }: Result): string[] {
   const gain = 1 / together!.ratio;
   return [
     ...[row, count(size), rate(alone!), rate(together!), together!.absent ?? `${gain.toFixed(2)}×`],
-    ...[`≥ ${target}× if offered`, gain >= target ? "pass" : "not offered"],
+    ...[`≥ ${target}×`, gain >= target ? "pass" : "UNDER"],
   ];
 }
 

@@ -1,6 +1,12 @@
 import type { Synchronous } from "./stacks/stack.js";
 
-export type Operation = "appendOne" | "appendBatch" | "appendStamped" | "appendInTurn" | ReadOperation;
+export type Operation =
+  | "appendOne"
+  | "appendBatch"
+  | "appendStamped"
+  | "appendInTurn"
+  | "appendTogether"
+  | ReadOperation;
 export type ReadOperation = "feed" | "since" | "forTrace" | "latest";
 
 export interface Contender {
@@ -46,10 +52,10 @@ export const rows: readonly Row[] = [
   append("append one through writeTransaction, FULL", "FULL", 60, {
     contenders: [...among(["libsql"], "appendOne"), ...among([OURS], "appendInTurn")],
   }),
-  append("100 concurrent writers, FULL", "FULL", 200, {
+  append("100 concurrent writers, FULL", "FULL", 500, {
     contenders: [
       ...among([OURS], "appendInTurn"),
-      { stack: "100 writers", operation: "appendInTurn", lanes: 100 },
+      { stack: "100 writers", operation: "appendTogether", lanes: 100 },
     ],
     target: 5,
   }),

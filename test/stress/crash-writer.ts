@@ -9,11 +9,13 @@ export interface CrashArguments {
   cortexId: string;
   traceId: string;
   lanes: number;
+  /** Whether its lanes share transactions. */
+  together: boolean;
 }
 
 export type CrashLine = { begun: Operation } | { acknowledged: Operation };
 
-const { url, cortexId, traceId, lanes } = argument<CrashArguments>();
+const { url, cortexId, traceId, lanes, together } = argument<CrashArguments>();
 const db = await openLibsql(url);
 const cortex = openCortex({ id: cortexId, origin: "writer" });
 await Promise.all(
@@ -21,7 +23,7 @@ await Promise.all(
     for (;;) {
       const operation = newOperation(traceId);
       say({ begun: operation });
-      await perform(db, cortex, operation);
+      await perform(db, cortex, operation, together);
       say({ acknowledged: operation });
     }
   }),

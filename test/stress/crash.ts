@@ -44,7 +44,7 @@ export const crash: Harness = {
       await crashOneFile(Math.min(KILLS_PER_FILE, kills - tally.kills), random, tally);
     }
     return {
-      ran: `${SLOTS} processes × ${LANES} lanes, each killed with -9 at a random point, seed ${seed}`,
+      ran: `${SLOTS} processes × ${LANES} lanes, half of them with shared transactions, each killed with -9 at a random point, seed ${seed}`,
       count: plural(tally.kills, "kill"),
       figures: [
         [`${tally.acknowledged} acknowledged`, tally.acknowledged > kills],
@@ -78,7 +78,8 @@ async function crashOneFile(kills: number, random: () => number, tally: Tally): 
 
 async function killOne(url: string, slot: number, random: () => number, tally: Tally): Promise<void> {
   const traceId = `slot-${slot}`;
-  const args: CrashArguments = { url, cortexId: cortexId(slot), traceId, lanes: LANES };
+  const together = random() < 0.5;
+  const args: CrashArguments = { url, cortexId: cortexId(slot), traceId, lanes: LANES, together };
   const child = startChild("./crash-writer.ts", args);
   const open = new Map<string, Operation>();
   const acknowledged: Operation[] = [];

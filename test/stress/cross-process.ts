@@ -28,9 +28,10 @@ export const crossProcess: Harness = {
       const url = `file:${join(directory, "load.db")}`;
       const db = await createLog(url);
       const writers = Array.from({ length: PROCESSES }, (_, n) => {
-        // Two processes to a cortex: its counters are dense across them.
+        // Two processes to a cortex: its counters are dense across them. In one its lanes share transactions.
+        const form = n < PROCESSES / 2 ? "cortex" : "together";
         const args: WriterArguments = {
-          ...{ url, cortexId: cortexId(n % 2), skew: 0, form: "cortex" },
+          ...{ url, cortexId: cortexId(n % 2), skew: 0, form },
           ...{ transactions: events / PROCESSES, lanes: LANES, sizes: [1] },
         };
         return startChild("./writer.ts", args);
@@ -55,7 +56,7 @@ export const crossProcess: Harness = {
       const stall = idle.max / 1e6;
       const seconds = Math.max(...reports.map((report) => report.seconds));
       return {
-        ran: `${PROCESSES} processes × ${LANES} lanes, two processes to a cortex`,
+        ran: `${PROCESSES} processes × ${LANES} lanes, two processes to a cortex, one of them with shared transactions`,
         count: plural(log.length, "event"),
         figures: [
           [`${acknowledged.length} acknowledged`, acknowledged.length === events],

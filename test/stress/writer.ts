@@ -1,7 +1,12 @@
 // A process that writes to a log as fast as it can, and says which ids were acknowledged.
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { append, type Mutation, openCortex, ulidFactory } from "drizzle-event-log";
-import { openLibsql, writeTransaction } from "drizzle-event-log/libsql";
+import {
+  type LibsqlTransaction,
+  openLibsql,
+  writeTogether,
+  writeTransaction,
+} from "drizzle-event-log/libsql";
 import { argument, ready, say } from "./child.js";
 
 export interface WriterArguments {
@@ -13,8 +18,8 @@ export interface WriterArguments {
   lanes: number;
   /** Events per transaction, in turn; of one event: not in a batch. */
   sizes: readonly number[];
-  /** `naive`: ids made before the transaction, by the process's own generator. */
-  form: "cortex" | "naive";
+  /** `together`: lanes share transactions. `naive`: ids made before the transaction, by the process's own generator. */
+  form: "cortex" | "together" | "naive";
 }
 
 export interface WriterReport {
@@ -51,13 +56,12 @@ async function write(n: number): Promise<string[]> {
     return { action: "update", traceId: `trace-${n % 50}`, data: { n, i } };
   });
   const stamped = batch.map((event) => ({ ...event, id: nextId(), cortexId, origin: "writer" }));
-  const stored = await writeTransaction(
-    db,
-    async (tx) => {
-      if (form === "naive") return append(tx, stamped);
-      return batch.length === 1 ? [await cortex.append(tx, batch[0]!)] : cortex.append(tx, batch);
-    },
-    { deadline: 120_000 },
-  );
+  const appendAll = async (tx: LibsqlTransaction) => {
+    if (form === "naive") return append(tx, stamped);
+    return batch.length === 1 ? [await cortex.append(tx, batch[0]!)] : cortex.append(tx, batch);
+  };
+  const stored = await (form === "together"
+    ? writeTogether(db, appendAll)
+    : writeTransaction(db, appendAll, { deadline: 120_000 }));
   return stored.map((event) => event.id);
 }

@@ -1,5 +1,5 @@
 import { append, feed, forTrace, latest, openCortex, since } from "drizzle-event-log";
-import { openLibsql, writeTransaction } from "drizzle-event-log/libsql";
+import { openLibsql, writeTogether, writeTransaction } from "drizzle-event-log/libsql";
 import { type BenchEvent, randomnessOf, WRITER } from "../content.js";
 import type { Log, Stack } from "./stack.js";
 
@@ -27,6 +27,7 @@ export const ourPackage: Stack = {
       },
       // On a connection of its own, which `synchronous` does not reach: FULL, the default.
       appendInTurn: (event) => writeTransaction(db, (tx) => append(tx, event)),
+      appendTogether: (event) => writeTogether(db, (tx) => append(tx, event)),
       feed: (after, limit) => asEvents(feed(db, { after, limit })),
       since: (afterId, limit) => asEvents(since(db, afterId, limit)),
       forTrace: (traceId, limit) => asEvents(forTrace(db, traceId, { limit })),

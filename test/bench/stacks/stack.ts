@@ -14,6 +14,8 @@ export interface Log {
   appendStamped(event: BenchEvent): unknown;
   /** Like `appendOne`, waiting for its turn among the process's writers. */
   appendInTurn?(event: BenchEvent): unknown;
+  /** Like `appendInTurn`, in a transaction that it may share. */
+  appendTogether?(event: BenchEvent): unknown;
   feed(after: number, limit: number): Read;
   since?(afterId: string, limit: number): Read;
   forTrace(traceId: string, limit: number): Read;
