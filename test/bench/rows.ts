@@ -52,7 +52,7 @@ export const rows: readonly Row[] = [
   append("append one through writeTransaction, FULL", "FULL", 60, {
     contenders: [...among(["libsql"], "appendOne"), ...among([OURS], "appendInTurn")],
   }),
-  append("100 concurrent writers, FULL", "FULL", 500, {
+  append("100 concurrent writers, FULL", "FULL", 1000, {
     contenders: [
       ...among([OURS], "appendInTurn"),
       { stack: "100 writers", operation: "appendTogether", lanes: 100 },
