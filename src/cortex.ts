@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { assertTransaction, ConflictError, insertForeign, insertRows } from "./append.js";
-import { clockJson, parseClock } from "./clock.js";
+import { parseClock } from "./clock.js";
 import { andThen, type Database, inTurn, type Result, type Transaction } from "./database.js";
 import {
   type Action,
@@ -20,12 +20,13 @@ import {
 import { InputError, shapeOf } from "./input-error.js";
 import { insertAfter, type LastEvent } from "./insert-after.js";
 import { sameJson } from "./json.js";
-import { nextState, stateAfter, type TraceState, transitions } from "./lifecycle.js";
+import { nextState } from "./lifecycle.js";
+import { type LogState, lookUp, type TraceHead } from "./log-state.js";
 import { selectEvents, since } from "./read.js";
 import { type EventsTable, events } from "./schema.js";
 import { type InputOf, type OutputOf, type StandardSchema, validate } from "./standard-schema.js";
 import { checkDrift, checkedTime, driftBound, type ULIDSource, ulidBeyond } from "./ulid.js";
-import { increment, type VectorClock } from "./vector-clock.js";
+import { increment } from "./vector-clock.js";
 
 type Schemas = { readonly [action: string]: StandardSchema };
 type Validated<A extends Actions, S, Side extends "input" | "output"> = {
@@ -277,72 +278,11 @@ interface OwnEvent extends LastEvent {
   alone: boolean;
 }
 
-interface LogState {
-  clock: VectorClock;
-  /** What the next id must be greater than. */
-  lastId: string;
-  greatestId: string;
-  traces: Map<string, TraceHead>;
-}
-
-interface TraceHead {
-  id: string | null;
-  state: TraceState;
-}
-
 function findGiven(tx: Transaction, table: EventsTable<any>, batch: readonly Prepared[]) {
   const ids = batch.flatMap(({ givenId }) => givenId ?? []);
   if (ids.length === 0) return [];
   const known = sql`id in (select value from json_each(${JSON.stringify(ids)}))`;
   return selectEvents(tx, table, known, sql`id`) as StoredEvent<any>[];
-}
-
-function lookUp(
-  tx: Transaction,
-  table: EventsTable<any>,
-  cortexId: string,
-  bound: string,
-  traceIds: readonly string[],
-) {
-  const rows = tx.values(sql`select ${clockJson(table)}, (select max(id) from ${table} where id > '')`);
-  return andThen(rows as [[string, string | null]], ([row]) =>
-    andThen(lastIdOf(tx, table, cortexId, bound, row[1] ?? ""), (lastId) =>
-      andThen(
-        headsOfTraces(tx, table, traceIds),
-        (traces): LogState => ({ clock: parseClock(row[0]), lastId, greatestId: row[1] ?? "", traces }),
-      ),
-    ),
-  );
-}
-
-/** The id to follow: the greatest up to `bound`, or the cortex's own last one if that is greater. */
-function lastIdOf(
-  tx: Transaction,
-  table: EventsTable<any>,
-  cortexId: string,
-  bound: string,
-  greatest: string,
-) {
-  if (greatest <= bound) return greatest;
-  const rows = tx.values(sql`select (select max(id) from ${table} where id <= ${bound}),
-    (select id from ${table} where cortex_id = ${cortexId} order by counter desc limit 1)`);
-  return andThen(
-    rows as [[string | null, string | null]],
-    ([row]) => [row[0] ?? "", row[1] ?? ""].sort()[1]!,
-  );
-}
-
-function headsOfTraces(tx: Transaction, table: EventsTable<any>, traceIds: readonly string[]) {
-  if (traceIds.length === 0) return new Map<string, TraceHead>();
-  const rows = tx.values(sql`select
-      (select max(id) from ${table} where trace_id = trace.value),
-      (select action from ${table} where trace_id = trace.value
-        and action in (select value from json_each(${JSON.stringify(transitions)})) order by id desc limit 1)
-    from json_each(${JSON.stringify(traceIds)}) as trace`) as [string | null, string | null][];
-  return andThen(
-    rows,
-    (all) => new Map(traceIds.map((id, i) => [id, { id: all[i]![0], state: stateAfter(all[i]![1]) }])),
-  );
 }
 
 function refuseOther(twin: EncodedEvent["event"], event: EncodedEvent["event"]): void {
