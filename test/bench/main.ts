@@ -39,7 +39,7 @@ async function main(args: readonly string[]): Promise<number> {
   const sizes = quick ? [10_000, 100_000] : [10_000, 100_000, 1_000_000];
   const limits = quick
     ? { warmUp: 1, rounds: 5, rowMilliseconds: 1_500 }
-    : { warmUp: 2, rounds: 15, rowMilliseconds: 26_000 };
+    : { warmUp: 2, rounds: 25, rowMilliseconds: 26_000 };
   const start = performance.now();
 
   if (!run("tsc", "-p", "tsconfig.build.json") || !run("tsc", "-p", "test/bench/tsconfig.json")) return 1;
