@@ -11,6 +11,7 @@ import {
   shortTrace,
   stampedEvent,
 } from "./content.js";
+import { profiled } from "./profile.js";
 import type { Contender, Row } from "./rows.js";
 import { stacks } from "./stacks/all.js";
 import { FEED, parsed } from "./stacks/sql.js";
@@ -22,6 +23,7 @@ export type Question =
   | { ask: "open"; files: Record<number, string> }
   | { ask: "begin"; mode: Row["synchronous"] }
   | Run
+  | { ask: "profile"; run: Run }
   | { ask: "hash"; size: number }
   | { ask: "peak" }
   | { ask: "ulid"; calls: number };
@@ -74,6 +76,11 @@ async function answer(question: Question): Promise<unknown> {
   }
   if (question.ask === "peak") return peakMegabytes();
   if (question.ask === "ulid") return ulidRates(question.calls);
+  if (question.ask === "profile") {
+    const { run: asked } = question;
+    const { log } = logs.get(asked.size)!;
+    return profiled(asked.row.calls, async () => (await run(log, asked)).milliseconds);
+  }
   const opened = logs.get(question.size)!;
   return question.ask === "hash" ? storedHash(opened) : run(opened.log, question);
 }

@@ -56,10 +56,10 @@ export function idOf(n: number): string {
   return id;
 }
 
-/** The random part of an id as the numbers in [0, 1) that make it. */
+/** The random part of an id as the numbers in [0, 1) that make it, over and over: a cortex may stamp twice. */
 export function randomnessOf(id: string): () => number {
-  let i = 10;
-  return () => ALPHABET.indexOf(id[i++]!) / 32;
+  let i = 0;
+  return () => ALPHABET.indexOf(id[10 + (i++ % 16)]!) / 32;
 }
 
 /** A trace of 20 events, spread over 1,000. */

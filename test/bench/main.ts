@@ -10,8 +10,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { measure, type Position, type Result, Worker } from "./measure.js";
 import { copy, prepareEmmett, prepareEvents } from "./prepare.js";
-import { describeMachine, markdown, type Report } from "./report.js";
-import { rows } from "./rows.js";
+import type { Profile } from "./profile.js";
+import { describeMachine, markdown, OURS, type Report } from "./report.js";
+import { type Row, rows } from "./rows.js";
 import { stacks } from "./stacks/all.js";
 import { drawing } from "./svg.js";
 import type { UlidRate } from "./ulid.js";
@@ -57,16 +58,40 @@ async function main(args: readonly string[]): Promise<number> {
     results.push(...(await measure(row, these, workers, limits)));
     console.log(`${row.name} (${elapsed(began)})`);
   }
+  const profiles = await profileWrites(chosen, sizes.at(-1)!, positions.get(sizes.at(-1)!)!);
   const ulid = await workers.get("drizzle-event-log")!.ask<UlidRate[]>({ ask: "ulid", calls: 200_000 });
 
   const date = new Date().toISOString().slice(0, 10);
   const seconds = (performance.now() - start) / 1000;
-  const report: Report = { machine, date, quick, seconds, sizes, results, ulid };
+  const report: Report = { machine, date, quick, seconds, sizes, results, profiles, ulid };
   mkdirSync(out, { recursive: true });
   writeFileSync(join(out, "result.json"), `${JSON.stringify(report, null, 2)}\n`);
   writeFileSync(join(out, "result.svg"), drawing(report));
   console.log(`\n${markdown(report)}\n\n${join(out, "result.json")}, ${join(out, "result.svg")}`);
   return results.some(({ entries }) => entries.some(({ absent }) => absent?.startsWith("VOID"))) ? 1 : 0;
+}
+
+/** Of this package's writes of one event; at the end, for it slows them down. */
+async function profileWrites(chosen: readonly Row[], size: number, position: Position): Promise<Profile[]> {
+  const profiles: Profile[] = [];
+  for (const row of chosen) {
+    const contender = row.contenders.findLast(({ stack, lanes }) => stack === OURS || lanes);
+    const worker = contender && workers.get(contender.stack);
+    if (!worker || !contender.operation.startsWith("append") || row.width > 1) continue;
+    await worker.ask({ ask: "begin", mode: row.synchronous });
+    let profile!: Omit<Profile, "row" | "size">;
+    // The first is to warm up.
+    for (let i = 0; i < 2; i++) {
+      const { next: from, stamped } = position;
+      const long = { ...row, calls: 1000 };
+      const run = { ask: "run", size, row: long, contender, from, stamped } as const;
+      profile = await worker.ask({ ask: "profile", run });
+      position.next += long.calls;
+      if (contender.operation === "appendStamped") position.stamped += long.calls;
+    }
+    profiles.push({ row: row.name, size, ...profile });
+  }
+  return profiles;
 }
 
 /** Each with logs of its own, copied from one that was made once. */

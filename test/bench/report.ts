@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { arch, cpus, release, totalmem, type } from "node:os";
 import Database from "libsql";
 import type { Entry, Result } from "./measure.js";
+import type { Profile } from "./profile.js";
 import { rows } from "./rows.js";
 import type { UlidRate } from "./ulid.js";
 
@@ -16,6 +17,7 @@ export interface Report {
   /** How many events the logs began with; the smallest is there for the growth only. */
   sizes: number[];
   results: Result[];
+  profiles: Profile[];
   ulid: UlidRate[];
 }
 
@@ -76,7 +78,7 @@ export function growthOf(results: readonly Result[]): Growth[] {
   });
 }
 
-export function markdown({ machine, date, quick, seconds, sizes, results, ulid }: Report): string {
+export function markdown({ machine, date, quick, seconds, sizes, results, profiles, ulid }: Report): string {
   const { cpu, cores, memory, system, filesystem, versions } = machine;
   const growth = growthOf(results);
   const measured = results.filter(({ size }) => size > sizes[0]!);
@@ -100,6 +102,11 @@ export function markdown({ machine, date, quick, seconds, sizes, results, ulid }
     table([
       ["growth", ...(growth[0]?.sizes.map(count) ?? []), "target", "", "libsql"],
       ...growth.map(growthLine),
+    ]),
+    "",
+    table([
+      ["profile of this package", "log", "µs", "SQLite runs", "compiles", "exceptions", "JavaScript"],
+      ...profiles.map(profileLine),
     ]),
     "",
     table([["ids", "per second", "target", ""], ...ulid.map(ulidLine)]),
@@ -151,6 +158,11 @@ function growthLine({ row, target, factors }: Growth): string[] {
     ...[row, ...ours.map(times), `≤ ${target}×`, ours.at(-1)! <= target ? "pass" : "OVER"],
     (factors.libsql ?? []).map(times).join(" "),
   ];
+}
+
+function profileLine({ row, size, total, run, compile, exceptions }: Profile): string[] {
+  const parts = [total, run, compile, exceptions, total - run - compile - exceptions];
+  return [row, count(size), ...parts.map((part) => part.toFixed(0))];
 }
 
 function ulidLine({ name, rate, target }: UlidRate): string[] {
