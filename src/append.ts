@@ -86,23 +86,28 @@ export function append(tx: Transaction, input: unknown, options: AppendOptions<a
   const batch = encodeBatch(input, options);
   const unique = dedupe(batch);
   const all = [...unique.values()];
-  const stored = new Map<string, StoredEvent<any>>();
-  const insert = (fresh: readonly EncodedEvent[]) =>
-    andThen(insertForeign(tx, table, fresh), (inserted) => {
-      for (const event of inserted) stored.set(event.id, event);
-      const answer = batch.map(({ event }) => stored.get(event.id)!);
-      return Array.isArray(input) ? answer : answer[0];
-    });
+  const answerWith = (stored: readonly StoredEvent<any>[]) => (Array.isArray(input) ? stored : stored[0]);
+  const inOrder = (stored: readonly StoredEvent<any>[]) => {
+    const byId = new Map(stored.map((event) => [event.id, event]));
+    return batch.map(({ event }) => byId.get(event.id)!);
+  };
+  const insertAll = () =>
+    andThen(insertForeign(tx, table, all), (inserted) =>
+      answerWith(all.length === batch.length ? inserted : inOrder(inserted)),
+    );
   // The table's unique indexes refuse whatever clashes, and with it the whole statement. Only then is it worth
   // asking what is there: asking first took half the time of an append.
   const settleClash = (error: unknown) =>
     andThen(findClashes(tx, table, all, [...unique.keys()]), (existing) => {
       if (existing.length === 0) throw error;
       refuseConflicts(unique, existing);
-      for (const event of existing) stored.set(event.id, event);
-      return insert(all.filter(({ event }) => !stored.has(event.id)));
+      const known = new Set(existing.map(({ id }) => id));
+      const fresh = all.filter(({ event }) => !known.has(event.id));
+      return andThen(insertForeign(tx, table, fresh), (inserted) =>
+        answerWith(inOrder([...existing, ...inserted])),
+      );
     });
-  return inTurn(tx, () => orElse(() => insert(all), settleClash));
+  return inTurn(tx, () => orElse(insertAll, settleClash));
 }
 
 /**
@@ -172,11 +177,13 @@ function refuseConflicts(
   batch: ReadonlyMap<string, EncodedEvent>,
   existing: readonly StoredEvent<any>[],
 ): void {
-  const places = new Map<string, string>();
-  for (const event of [...existing, ...Array.from(batch.values(), ({ event }) => event)]) {
+  for (const event of existing) {
     const twin = batch.get(event.id)?.event;
     if (twin && !sameEvent(twin, event))
       throw new ConflictError("ID_CONFLICT", event.id, event.cortexId, event.id);
+  }
+  const places = new Map<string, string>();
+  for (const event of [...existing, ...Array.from(batch.values(), ({ event }) => event)]) {
     const counter = event.vclock?.[event.cortexId];
     if (counter === undefined) continue;
     const place = `${event.cortexId} ${counter}`;

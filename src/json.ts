@@ -18,63 +18,73 @@ export function isStorableText(text: string): boolean {
  * long. The text is the copy's, so what was checked is what is stored, whatever a getter answers next time.
  */
 export function encodeJson(value: unknown, field: string, maxBytes: number): { text: string; copy: unknown } {
-  const path: Path = [];
-  let budget = maxBytes;
-  const refuse = (code: InputErrorCode, problem: string): never => {
-    throw new InputError(code, field, problem, [...path]);
-  };
-  const tooLarge = () => refuse("DATA_TOO_LARGE", `is larger than ${maxBytes} bytes as JSON`);
+  const at: Position = { field, maxBytes, budget: maxBytes, path: [] };
+  const copy = copyOf(value, at);
+  const text = JSON.stringify(copy);
+  if (byteLengthExceeds(text, maxBytes)) tooLarge(at);
+  return { text, copy };
+}
 
-  const checkText = (text: string): void => {
-    budget -= text.length;
-    if (budget < 0) tooLarge();
-    if (!isStorableText(text)) refuse("INVALID_DATA", "holds text with a NUL or a lone surrogate");
-  };
-  const copyEntry = (key: string | number, entry: unknown): unknown => {
-    path.push(key);
-    const copied = copy(entry);
-    path.pop();
-    return copied;
-  };
-  const copy = (node: unknown): unknown => {
-    // Every node costs a byte or more: the count also ends objects that reach the same part in 2^64 ways.
-    if (--budget < 0) tooLarge();
-    if (node === null || typeof node === "boolean") return node;
-    if (typeof node === "string") {
-      checkText(node);
-      return node;
-    }
-    if (typeof node === "number") {
-      if (Number.isFinite(node) && !Object.is(node, -0)) return node;
-      return refuse("INVALID_DATA", `holds ${Object.is(node, -0) ? "-0" : node}, which JSON cannot`);
-    }
-    if (typeof node !== "object") return refuse("INVALID_DATA", `holds ${shapeOf(node)}, which JSON cannot`);
-    // Whatever it would be replaced by, and wherever it is inherited from.
-    if (typeof (node as { toJSON?: unknown }).toJSON === "function")
-      refuse("INVALID_DATA", "holds a toJSON function");
-    if (path.length >= MAX_DEPTH)
-      refuse("DATA_TOO_DEEP", `nests deeper than ${MAX_DEPTH} levels or contains itself`);
-    if (Array.isArray(node)) {
-      if (Object.keys(node).length !== node.length || !hasOnlyNamedKeys(node))
-        refuse("INVALID_DATA", "holds an array with holes or named keys");
-      const copied: unknown[] = [];
-      for (let i = 0; i < node.length; i++) copied.push(copyEntry(i, node[i]));
-      return copied;
-    }
-    if (!isPlainObject(node))
-      return refuse("INVALID_DATA", "holds an object that is not plain, such as a Date or Map");
-    const copied: Record<string, unknown> = {};
-    for (const key of Object.keys(node)) {
-      checkText(key);
-      setOwn(copied, key, copyEntry(key, node[key]));
-    }
-    return copied;
-  };
+/** Where in a value its copy has got to. */
+interface Position {
+  field: string;
+  maxBytes: number;
+  /** How many bytes are left, at least one for every node that is to come. */
+  budget: number;
+  path: Path;
+}
 
-  const copied = copy(value);
-  const text = JSON.stringify(copied);
-  if (byteLengthExceeds(text, maxBytes)) tooLarge();
-  return { text, copy: copied };
+function copyOf(node: unknown, at: Position): unknown {
+  // Every node costs a byte or more: the count also ends objects that reach the same part in 2^64 ways.
+  if (--at.budget < 0) tooLarge(at);
+  if (node === null || typeof node === "boolean") return node;
+  if (typeof node === "string") return checkedText(node, at);
+  if (typeof node === "number") {
+    if (Number.isFinite(node) && !Object.is(node, -0)) return node;
+    return refuse(at, "INVALID_DATA", `holds ${Object.is(node, -0) ? "-0" : node}, which JSON cannot`);
+  }
+  if (typeof node !== "object") {
+    return refuse(at, "INVALID_DATA", `holds ${shapeOf(node)}, which JSON cannot`);
+  }
+  // Whatever it would be replaced by, and wherever it is inherited from.
+  if (typeof (node as { toJSON?: unknown }).toJSON === "function")
+    refuse(at, "INVALID_DATA", "holds a toJSON function");
+  if (at.path.length >= MAX_DEPTH)
+    refuse(at, "DATA_TOO_DEEP", `nests deeper than ${MAX_DEPTH} levels or contains itself`);
+  if (Array.isArray(node)) {
+    if (Object.keys(node).length !== node.length || !hasOnlyNamedKeys(node))
+      refuse(at, "INVALID_DATA", "holds an array with holes or named keys");
+    const copied: unknown[] = [];
+    for (let i = 0; i < node.length; i++) copied.push(copyEntry(i, node[i], at));
+    return copied;
+  }
+  if (!isPlainObject(node))
+    return refuse(at, "INVALID_DATA", "holds an object that is not plain, such as a Date or Map");
+  const copied: Record<string, unknown> = {};
+  for (const key of Object.keys(node)) setOwn(copied, checkedText(key, at), copyEntry(key, node[key], at));
+  return copied;
+}
+
+function copyEntry(key: string | number, entry: unknown, at: Position): unknown {
+  at.path.push(key);
+  const copied = copyOf(entry, at);
+  at.path.pop();
+  return copied;
+}
+
+function checkedText(text: string, at: Position): string {
+  at.budget -= text.length;
+  if (at.budget < 0) tooLarge(at);
+  if (!isStorableText(text)) refuse(at, "INVALID_DATA", "holds text with a NUL or a lone surrogate");
+  return text;
+}
+
+function tooLarge(at: Position): never {
+  return refuse(at, "DATA_TOO_LARGE", `is larger than ${at.maxBytes} bytes as JSON`);
+}
+
+function refuse({ field, path }: Position, code: InputErrorCode, problem: string): never {
+  throw new InputError(code, field, problem, [...path]);
 }
 
 function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
