@@ -240,7 +240,7 @@ export function insertRows(
   const source = values.length === 1 ? sql`values ${values[0]}` : selectAll(values);
   // The seqs of a statement are contiguous, and this one's are the last: RETURNING would make an object for each.
   const run = tx.run(sql`insert into ${table} (${COLUMNS}) ${source}`) as RunResult;
-  const last = andThen(run, (result) => result?.lastInsertRowid ?? lastSeq(tx, table));
+  const last = andThen(run, (result) => result?.lastInsertRowid ?? seqOf(tx, table, rows.at(-1)!.event.id));
   return andThen(last, (seq) =>
     rows.map(({ event }, i) => ({ seq: Number(seq) - rows.length + 1 + i, ...event })),
   );
@@ -260,9 +260,10 @@ function selectAll(rows: readonly unknown[][]): SQL {
   return sql`select ${sql.join(columns, sql`, `)} from json_each(${json})`;
 }
 
-function lastSeq(tx: Transaction, table: EventsTable<any>) {
-  const rows = tx.values(sql`select max(seq) from ${table}`) as [number | bigint][];
-  return andThen(rows, (all) => all[0]![0]);
+/** The seq of the event with this id, for drivers that do not tell what they wrote. */
+export function seqOf(tx: Transaction, table: EventsTable<any>, id: string) {
+  const rows = tx.values(sql`select seq from ${table} where id = ${id}`) as [number | bigint][];
+  return andThen(rows, ([row]) => row?.[0]);
 }
 
 /** In the order of `COLUMNS`. */

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { COLUMNS } from "./append.js";
+import { COLUMNS, seqOf } from "./append.js";
 import { andThen, type RunResult, type Transaction } from "./database.js";
 import type { EncodedEvent, StoredEvent } from "./event.js";
 import type { EventsTable } from "./schema.js";
@@ -32,9 +32,4 @@ export function insertAfter(
     return changes === 1 && lastInsertRowid !== undefined ? lastInsertRowid : seqOf(tx, table, id);
   });
   return andThen(inserted, (seq) => (seq === undefined ? undefined : { seq: Number(seq), ...event }));
-}
-
-function seqOf(tx: Transaction, table: EventsTable<any>, id: string) {
-  const rows = tx.values(sql`select seq from ${table} where id = ${id}`) as [number | bigint][];
-  return andThen(rows, ([row]) => row?.[0]);
 }

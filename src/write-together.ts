@@ -43,14 +43,11 @@ export function writeTogether<S extends Record<string, unknown>, T>(
 ): Promise<T> {
   if (!writers.has(db.$client)) return writeTransaction(db, write);
   return new Promise<T>((resolve, reject) => {
-    const group = gathering.get(db.$client);
-    if (group) {
-      group.push({ write, resolve, reject });
-    } else {
-      const first = [{ write, resolve, reject }];
-      gathering.set(db.$client, first);
-      commitTogether(db, first);
-    }
+    const group = gathering.get(db.$client) ?? [];
+    group.push({ write, resolve, reject });
+    if (group.length > 1) return;
+    gathering.set(db.$client, group);
+    commitTogether(db, group);
   });
 }
 

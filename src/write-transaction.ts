@@ -79,7 +79,7 @@ export async function writeTransaction<S extends Record<string, unknown>, T>(
   }
 }
 
-export interface Patience {
+interface Patience {
   deadline: number;
   /** When the deadline is, by `performance.now`. */
   end: number;

@@ -25,9 +25,13 @@ import { getTableConfig, integer, sqliteTable, text } from "drizzle-orm/sqlite-c
 import { describe, expect, test } from "vitest";
 import {
   ALPHA,
+  add,
+  addAll,
   BETA,
   errorOf,
   event,
+  everything,
+  ids,
   inputErrorOf,
   type Libsql,
   openLibsql,
@@ -37,11 +41,6 @@ import {
 
 const notes = sqliteTable("notes", { id: integer("id").primaryKey(), body: text("body").notNull() });
 const createNotes = "create table notes (id integer primary key, body text not null)";
-
-const add = (db: Libsql, input: NewEvent) => db.transaction((tx) => append(tx, input));
-const addAll = (db: Libsql, input: readonly NewEvent[]) => db.transaction((tx) => append(tx, input));
-const everything = (db: Libsql) => feed(db, { limit: 1_000_000 });
-const ids = (list: readonly { id: string }[]) => list.map(({ id }) => id);
 
 /** Runs `write` in a transaction that commits whatever it throws, and answers with what it threw. */
 async function swallowed(db: Libsql, write: (tx: Parameters<typeof append>[0]) => unknown) {

@@ -28,8 +28,11 @@ import { describe, expect, expectTypeOf, test } from "vitest";
 import {
   ALPHA,
   BETA,
+  drivers,
   errorOf,
   event,
+  everything,
+  ids,
   inputErrorOf,
   type Libsql,
   openLibsql,
@@ -39,7 +42,6 @@ import {
 
 const NOW = Date.UTC(2026, 0, 1);
 const MINUTE = 60_000;
-const drivers = Object.entries({ libsql: openLibsql, "better-sqlite3": async () => openSqlite() });
 
 /** A valid mutation; `over` may hold anything, also what no mutation may. */
 function mutation(over: Partial<Mutation> | Record<string, unknown> = {}): Mutation {
@@ -59,8 +61,6 @@ function writer(db: Libsql, options: Partial<Omit<CortexOptions, "schemas">> = {
 }
 
 const withoutSeq = ({ seq, ...event }: StoredEvent): Event => event;
-const everything = (db: Libsql) => feed(db, { limit: 1_000_000 });
-const ids = (list: readonly { id: string }[]) => list.map(({ id }) => id);
 const idAt = (time: number) => ulidFactory({ clock: () => time })();
 const counters = (list: readonly StoredEvent[], id = ALPHA) => list.map(({ vclock }) => vclock?.[id]);
 

@@ -1,6 +1,14 @@
 import { type Client, createClient } from "@libsql/client";
 import SQLite from "better-sqlite3";
-import { type Event, InputError, migrationsFolder, migrationsTable, type NewEvent } from "drizzle-event-log";
+import {
+  append,
+  type Event,
+  feed,
+  InputError,
+  migrationsFolder,
+  migrationsTable,
+  type NewEvent,
+} from "drizzle-event-log";
 import { drizzle as drizzleSync } from "drizzle-orm/better-sqlite3";
 import { migrate as migrateSync } from "drizzle-orm/better-sqlite3/migrator";
 import { drizzle } from "drizzle-orm/libsql";
@@ -38,6 +46,14 @@ export function openSqlite(file = ":memory:") {
 }
 
 export type Libsql = Awaited<ReturnType<typeof openLibsql>>["db"];
+
+/** How to open each kind of driver, by its name. */
+export const drivers = Object.entries({ libsql: openLibsql, "better-sqlite3": async () => openSqlite() });
+
+export const add = (db: Libsql, input: NewEvent) => db.transaction((tx) => append(tx, input));
+export const addAll = (db: Libsql, input: readonly NewEvent[]) => db.transaction((tx) => append(tx, input));
+export const everything = (db: Libsql) => feed(db, { limit: 1_000_000 });
+export const ids = (list: readonly { id: string }[]) => list.map(({ id }) => id);
 
 /** A valid event; `over` may hold anything, also what no event may. */
 export function event(over: Partial<Event> | Record<string, unknown> = {}): NewEvent {

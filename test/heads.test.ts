@@ -17,7 +17,7 @@ import {
 import { sql } from "drizzle-orm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ALPHA, errorOf, event, openLibsql, openSqlite, seeded } from "./fixture.js";
+import { ALPHA, errorOf, event, ids, openLibsql, openSqlite, seeded } from "./fixture.js";
 
 const CORTEXES = ["A", "B", "C"].map((letter) => `01BX5ZZKBKACTAV9WEVGEMMVS${letter}`);
 const TRACES = ["trace-1", "trace-2", "trace-10", "Ünï", "constructor"];
@@ -77,7 +77,6 @@ async function live(steps: readonly (typeof step extends fc.Arbitrary<infer Step
 }
 
 const allOf = (db: Log) => feed(db, { limit: 100_000 });
-const ids = (list: readonly { id: string }[]) => list.map(({ id }) => id);
 
 /** Of each trace, the events that no other event of it had known, in the order of their ids. */
 function naiveHeads(log: readonly StoredEvent[], causes: ReadonlyMap<string, ReadonlySet<string>>) {

@@ -21,7 +21,7 @@ import {
   type VectorClock,
 } from "drizzle-event-log";
 import { afterAll, describe, expect, test } from "vitest";
-import { ALPHA, BETA, errorOf, event, openSqlite, thrownBy } from "./fixture.js";
+import { ALPHA, BETA, errorOf, event, ids, openSqlite, thrownBy } from "./fixture.js";
 
 // Serving -----------------------------------------------------------------------------------------------------
 
@@ -92,7 +92,6 @@ const held = foreign(ALPHA, 1);
 const honest = [foreign(BETA, 1), foreign(GAMMA, 1, { vclock: { [BETA]: 1 } }), foreign(BETA, 2)];
 
 const everything = (db: ReturnType<typeof openLog>) => feed(db, { limit: 100_000 });
-const ids = (list: readonly { id: string }[]) => list.map(({ id }) => id);
 const line = (one: unknown) => (typeof one === "string" ? one : formatEvent(one as Event));
 
 /** JSON of what `formatEvent` would not write. */

@@ -1,13 +1,11 @@
 import { append, type NewEvent } from "drizzle-event-log";
-import { type Libsql, openLibsql, openSqlite, type Statement } from "./fixture.js";
-
-export const drivers = { libsql: openLibsql, "better-sqlite3": async () => openSqlite() };
+import type { drivers, Libsql, Statement } from "./fixture.js";
 
 type Query = readonly [name: string, run: (db: Libsql) => unknown, ...rest: unknown[]];
 
 /** The statements that each query runs on a log, by its name, and how SQLite plans a statement. */
 export async function capture(
-  open: (typeof drivers)[keyof typeof drivers],
+  open: (typeof drivers)[number][1],
   state: string,
   log: readonly NewEvent[],
   queries: readonly Query[],
@@ -32,4 +30,11 @@ export async function capture(
     return rows.map(({ detail }) => String(detail));
   };
   return { captured, explain };
+}
+
+/** The indexes that a plan seeks in. */
+export function indexesIn(plan: readonly string[]): Set<string> {
+  return new Set(
+    plan.flatMap((step) => /^SEARCH .* USING (?:COVERING )?(?:INDEX )?(.*) \(/.exec(step)?.[1] ?? []),
+  );
 }

@@ -24,9 +24,12 @@ import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import {
   ALPHA,
+  add,
+  addAll,
   BETA,
   errorOf,
   event,
+  ids,
   type Libsql,
   openLibsql,
   openSqlite,
@@ -34,9 +37,6 @@ import {
   thrownBy,
 } from "./fixture.js";
 
-const add = (db: Libsql, input: NewEvent) => db.transaction((tx) => append(tx, input));
-const addAll = (db: Libsql, input: readonly NewEvent[]) => db.transaction((tx) => append(tx, input));
-const ids = (list: readonly { id: string }[]) => list.map(({ id }) => id);
 /** All pages; refuses to go round for ever. */
 async function allPages(
   db: Parameters<typeof pages>[0],

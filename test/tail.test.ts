@@ -21,10 +21,19 @@ import { sql } from "drizzle-orm";
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { ALPHA, BETA, errorOf, event, inputErrorOf, type Libsql, openLibsql, openSqlite } from "./fixture.js";
+import {
+  ALPHA,
+  BETA,
+  drivers,
+  errorOf,
+  event,
+  inputErrorOf,
+  type Libsql,
+  openLibsql,
+  openSqlite,
+} from "./fixture.js";
 
 const INTERVAL = 5000;
-const drivers = Object.entries({ libsql: openLibsql, "better-sqlite3": async () => openSqlite() });
 
 const cleanUps: (() => void)[] = [];
 afterEach(() => {

@@ -9,13 +9,13 @@ import {
   type StoredEvent,
   type VectorClock,
 } from "drizzle-event-log";
-import { type LibsqlDatabase, openLibsql } from "drizzle-event-log/libsql";
+import { type LibsqlDatabase, type LibsqlTransaction, openLibsql } from "drizzle-event-log/libsql";
 import { sql } from "drizzle-orm";
 import { migrate } from "drizzle-orm/libsql/migrator";
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 export type Log = LibsqlDatabase;
-export type Tx = Parameters<Parameters<Log["transaction"]>[0]>[0];
+export type Tx = LibsqlTransaction;
 
 /** How many operations a trace has had; what an app would write beside its events. */
 export const tallies = sqliteTable("tallies", {

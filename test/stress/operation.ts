@@ -1,7 +1,7 @@
 // One operation of an app, safe to repeat: two events with the caller's ids, and a row of the app's own.
 import { type Cortex, newULID } from "drizzle-event-log";
-import { type LibsqlTransaction, writeTogether, writeTransaction } from "drizzle-event-log/libsql";
-import { type Log, tallyOnce } from "./log.js";
+import { writeTogether, writeTransaction } from "drizzle-event-log/libsql";
+import { type Log, type Tx, tallyOnce } from "./log.js";
 
 export interface Operation {
   traceId: string;
@@ -19,7 +19,7 @@ export function perform(
   { traceId, ids }: Operation,
   together = false,
 ): Promise<number[]> {
-  const write = async (tx: LibsqlTransaction) => {
+  const write = async (tx: Tx) => {
     await tallyOnce(tx, traceId, ids[0]);
     const batch = await cortex.append(
       tx,
