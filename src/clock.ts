@@ -1,8 +1,10 @@
 import { type SQL, sql } from "drizzle-orm";
-import { andThen, type Database, type Result } from "./database.js";
+import { checkDatabase, type Database, type Result } from "./database.js";
 import type { Actions } from "./event.js";
+import { checkedOptions } from "./input-error.js";
 import type { ReadOptions } from "./read.js";
-import { type EventsTable, events } from "./schema.js";
+import { type EventsTable, tableOf } from "./schema.js";
+import { done, run, type Steps } from "./steps.js";
 import type { VectorClock } from "./vector-clock.js";
 
 /**
@@ -11,10 +13,15 @@ import type { VectorClock } from "./vector-clock.js";
  */
 export function clock<D extends Database, A extends Actions>(
   db: D,
-  { table }: ReadOptions<A> = {},
+  options?: ReadOptions<A>,
 ): Result<D, VectorClock> {
-  const rows = db.values(sql`select ${clockJson(table ?? events)}`) as [[string]];
-  return andThen(rows, (all) => parseClock(all[0][0])) as never;
+  checkDatabase(db);
+  return run(db, readClock(db, tableOf(checkedOptions(options))));
+}
+
+export function* readClock(db: Database, table: EventsTable<any>): Steps<VectorClock> {
+  const [row] = yield* done(db.values(sql`select ${clockJson(table)}`) as [[string]]);
+  return parseClock(row[0]);
 }
 
 // SQLite has no skip scan for this: the recursion seeks from each cortex to the next.

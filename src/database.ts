@@ -1,4 +1,5 @@
 import type { BaseSQLiteDatabase, SQLiteTransaction } from "drizzle-orm/sqlite-core";
+import { InputError, reading, shapeOf } from "./input-error.js";
 
 /** A Drizzle SQLite database or transaction, of any driver. */
 export type Database = BaseSQLiteDatabase<any, any, any, any>;
@@ -18,43 +19,28 @@ export type RunResult =
   | { lastInsertRowid?: number | bigint; rowsAffected?: number; changes?: number }
   | undefined;
 
-const turns = new WeakMap<Transaction, PromiseLike<unknown>>();
-
-/**
- * Runs `work` when the earlier work on this transaction is done, failed or not: an append looks at the log and
- * then inserts, and of two through Promise.all the second must see what the first has inserted.
- */
-export function inTurn<T>(tx: Transaction, work: () => T | PromiseLike<T>): T | PromiseLike<T> {
-  const earlier = turns.get(tx);
-  const outcome = earlier ? earlier.then(work, work) : work();
-  if (isPending(outcome)) turns.set(tx, outcome);
-  return outcome;
-}
-
-/**
- * Goes on with a query's outcome, at once on a synchronous driver. Not `async`/`await`: on a synchronous
- * driver an awaited step would run after the transaction has ended.
- */
-export function andThen<T, U>(
-  outcome: T | PromiseLike<T>,
-  next: (value: T) => U | PromiseLike<U>,
-): U | PromiseLike<U> {
-  return isPending(outcome) ? outcome.then(next) : next(outcome);
-}
-
-/** What an attempt comes to; where it fails, what `recover` comes to. */
-export function orElse<T>(
-  attempt: () => T | PromiseLike<T>,
-  recover: (error: unknown) => T | PromiseLike<T>,
-): T | PromiseLike<T> {
-  try {
-    const outcome = attempt();
-    return isPending(outcome) ? outcome.then(undefined, recover) : outcome;
-  } catch (error) {
-    return recover(error);
+export function checkDatabase(db: unknown): asserts db is Database {
+  const isDatabase = reading("db", () => {
+    const { values, run, insert } = Object(db) as Partial<Database>;
+    return [values, run, insert].every((method) => typeof method === "function");
+  });
+  if (!isDatabase) {
+    throw new InputError("NOT_A_DATABASE", "db", `must be a Drizzle SQLite database, got ${shapeOf(db)}`);
   }
 }
 
-export function isPending<T>(outcome: T | PromiseLike<T>): outcome is PromiseLike<T> {
-  return typeof (outcome as Partial<PromiseLike<T>> | null | undefined)?.then === "function";
+export function checkTransaction(tx: unknown): asserts tx is Transaction {
+  // A synchronous driver's transaction is over when its callback first awaits; some drivers can tell.
+  const isOpen = reading("tx", () => {
+    const { rollback, session } = Object(tx) as { rollback?: unknown; session?: { client?: unknown } };
+    const { inTransaction } = Object(session?.client) as { inTransaction?: unknown };
+    return typeof rollback === "function" && inTransaction !== false;
+  });
+  if (!isOpen) {
+    throw new InputError(
+      "NOT_A_TRANSACTION",
+      "tx",
+      "must be a transaction in progress, from db.transaction((tx) => …)",
+    );
+  }
 }

@@ -1,12 +1,5 @@
-import { InputError, type InputErrorCode, shapeOf } from "./input-error.js";
-import {
-  encodeJson,
-  isPlainObject,
-  isStorableText,
-  parseJson,
-  refuseInexactNumbers,
-  sameJson,
-} from "./json.js";
+import { InputError, type InputErrorCode, reading, shapeOf } from "./input-error.js";
+import { encodeJson, isPlainObject, isStorableText, sameJson } from "./json.js";
 import { isULID, newULID, ulidTime } from "./ulid.js";
 import type { VectorClock } from "./vector-clock.js";
 
@@ -28,6 +21,7 @@ type Fields<A extends Actions, K extends string> = K extends string
   ? {
       /** ULID, unique in the log. */
       id: string;
+      /** 1 to 128 characters: a letter, then letters, digits and `_.:/-`. */
       action: K;
       /** The entity that was changed: 1 to 255 characters. */
       traceId: string;
@@ -35,12 +29,21 @@ type Fields<A extends Actions, K extends string> = K extends string
       cortexId: string;
       /** That node's display name when it wrote: 1 to 255 characters. For people, never for identity. */
       origin: string;
+      /** Who made the change, such as a user or a job: 1 to 255 characters. */
+      actor?: string;
       /** RFC 3339 in UTC, kept to the letter, with up to nine digits of a second. */
       timestamp: string;
+      /** About the change, not of it: request, correlation, causation, reason. At most 16 KiB as JSON. */
+      meta?: Meta;
       /** What the node knew when it wrote, its own entry counting this event. At most 256 entries. */
       vclock?: VectorClock;
+      /** The same for every retry of one request: 1 to 255 characters, unique per cortex. */
+      idempotencyKey?: string;
     } & (undefined extends DataOf<A, K> ? { data?: DataOf<A, K> } : { data: DataOf<A, K> })
   : never;
+
+/** A JSON object: see `Event`. */
+export type Meta = Readonly<Record<string, unknown>>;
 
 /**
  * An immutable record of one mutation. The types of `action` and `data` are the app's promise to itself: an
@@ -59,7 +62,7 @@ type Optional<T, K extends PropertyKey> = T extends unknown
 export type NewEvent<A extends Actions = Action> = Optional<Event<A>, "id" | "timestamp">;
 
 export interface EventLimits {
-  /** The most bytes that `data` may have as JSON in UTF-8. Default 1 MiB. */
+  /** The most bytes that `data` may have as JSON in UTF-8, at most 128 MiB. Default 1 MiB. */
   maxDataBytes?: number;
 }
 
@@ -67,153 +70,133 @@ export interface EventLimits {
 export interface EncodedEvent {
   event: Event<any>;
   data: string | null;
+  meta: string | null;
   vclock: string | null;
   counter: number | null;
   /** See the column. */
   branched?: boolean;
 }
 
+/** Stands for the id that an event is yet to get. */
+export const UNMINTED = "0".repeat(26);
 const MAX_NAME = 255;
+const MAX_META_BYTES = 2 ** 14;
+const DEFAULT_DATA_BYTES = 2 ** 20;
+/** The longest text that a payload, or a batch of events, may come to: escaped it doubles, and 2^29 is too long. */
+export const MAX_TEXT = 2 ** 27;
 export const MAX_CLOCK_ENTRIES = 256;
-const ACTION = /^[a-z][a-z0-9_]{0,63}$/;
+const ACTION = /^[A-Za-z][A-Za-z0-9_.:/-]{0,127}$/;
 const TIMESTAMP =
   /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?Z$/;
-const FIELDS = new Set([
-  "seq",
-  "id",
-  "action",
-  "traceId",
-  "cortexId",
-  "origin",
-  "timestamp",
-  "data",
-  "vclock",
-]);
-const JSON_FIELDS = new Set([
-  "id",
-  "action",
-  "trace_id",
-  "cortex_id",
-  "origin",
-  "timestamp",
-  "data",
-  "vclock",
-]);
+/** Every field of an event that a log may hold. */
+export const EVENT_FIELDS = [
+  ...["id", "action", "traceId", "cortexId", "origin", "actor", "timestamp"],
+  ...["data", "meta", "vclock", "idempotencyKey"],
+] as const;
+const FIELDS: ReadonlySet<string> = new Set(["seq", ...EVENT_FIELDS]);
 
 /** Validates everything, fills in the defaults and encodes; `at` prefixes the field in errors. */
-export function encodeEvent(
+export function encodeEvent(input: unknown, at: string, limits: EventLimits): EncodedEvent {
+  return reading(`${at}event`, () => encode(input, at, limits));
+}
+
+function encode(
   input: unknown,
   at: string,
-  { maxDataBytes = 2 ** 20 }: EventLimits,
+  { maxDataBytes = DEFAULT_DATA_BYTES }: EventLimits,
 ): EncodedEvent {
-  if (typeof input !== "object" || input === null || Array.isArray(input)) {
-    throw new InputError("INVALID_EVENT", `${at}event`, `must be an object, got ${shapeOf(input)}`);
-  }
+  checkObject(input, `${at}event`);
   refuseUnknownFields(input, FIELDS, `${at}event`);
-  if (!Number.isSafeInteger(maxDataBytes) || maxDataBytes < 0) {
-    throw new InputError(
-      "INVALID_LIMIT",
-      "maxDataBytes",
-      `must be whole bytes, got ${shapeOf(maxDataBytes)}`,
-    );
-  }
+  checkMaxDataBytes(maxDataBytes);
   const {
     id = newULID(),
     action,
     traceId,
     cortexId,
     origin,
+    actor,
     data,
+    meta,
     vclock,
-  } = input as Record<string, unknown>;
+    idempotencyKey,
+  } = input;
   checkULID(id, "INVALID_ID", `${at}id`);
-  if (typeof action !== "string" || !ACTION.test(action)) {
-    const problem = `must be 1 to 64 characters of a-z, 0-9 and _, starting with a letter, got ${shapeOf(action)}`;
-    throw new InputError("INVALID_ACTION", `${at}action`, problem);
-  }
+  checkAction(action, `${at}action`);
   checkName(traceId, "INVALID_TRACE_ID", `${at}traceId`);
   checkULID(cortexId, "INVALID_CORTEX_ID", `${at}cortexId`);
   checkName(origin, "INVALID_ORIGIN", `${at}origin`);
-  const { timestamp = new Date(ulidTime(id)).toISOString() } = input as { timestamp?: unknown };
+  if (actor !== undefined) checkName(actor, "INVALID_ACTOR", `${at}actor`);
+  if (idempotencyKey !== undefined) {
+    checkName(idempotencyKey, "INVALID_IDEMPOTENCY_KEY", `${at}idempotencyKey`);
+  }
+  const { timestamp = new Date(ulidTime(id)).toISOString() } = input;
   checkTimestamp(timestamp, `${at}timestamp`);
   const clock = vclock === undefined ? undefined : checkedClock(vclock, cortexId, `${at}vclock`);
-  const json = data === undefined ? null : encodeJson(data, `${at}data`, maxDataBytes);
+  const json = data === undefined ? undefined : encodeJson(data, `${at}data`, maxDataBytes);
+  const about = meta === undefined ? undefined : encodeMeta(meta, `${at}meta`);
 
   const event = { id, action, traceId, cortexId, origin, timestamp } as Event<any>;
-  // Not the caller's own object, which may change before the answer comes.
+  if (actor !== undefined) event.actor = actor;
+  // Not the caller's own objects, which may change before the answer comes.
   if (json) event.data = json.copy;
+  if (about) event.meta = about.copy as Meta;
   if (clock) event.vclock = clock;
+  if (idempotencyKey !== undefined) event.idempotencyKey = idempotencyKey;
   return {
     event,
     data: json ? json.text : null,
+    meta: about ? about.text : null,
     vclock: clock ? JSON.stringify(clock) : null,
     counter: clock ? clock[cortexId]! : null,
   };
+}
+
+function encodeMeta(meta: unknown, field: string) {
+  const about = encodeJson(meta, field, MAX_META_BYTES, "META");
+  if (isPlainObject(about.copy)) return about;
+  throw new InputError("INVALID_META", field, `must be a plain object, got ${shapeOf(meta)}`);
 }
 
 /** The same for an event that must have its id and timestamp: nothing is filled in. */
 export function encodeComplete(input: unknown, at: string, limits: EventLimits): EncodedEvent {
   if (typeof input !== "object" || input === null || Array.isArray(input))
     return encodeEvent(input, at, limits);
-  const { id = null, timestamp = null } = input as { id?: unknown; timestamp?: unknown };
-  return encodeEvent({ ...input, id, timestamp }, at, limits);
+  return reading(`${at}event`, () => {
+    const { id = null, timestamp = null } = input as { id?: unknown; timestamp?: unknown };
+    return encode({ ...input, id, timestamp }, at, limits);
+  });
 }
 
 /** Whether two events with one id are the same event. */
 export function sameEvent(a: Event<any>, b: Event<any>): boolean {
-  if (a === b) return true;
   return (
-    a.id === b.id &&
-    a.action === b.action &&
-    a.traceId === b.traceId &&
-    a.cortexId === b.cortexId &&
-    a.origin === b.origin &&
-    a.timestamp === b.timestamp &&
-    sameJson(a.data, b.data) &&
-    sameJson(a.vclock, b.vclock)
+    a === b ||
+    (EVENT_FIELDS.every((field) => a[field] === b[field] || PAYLOADS.has(field)) &&
+      sameJson(a.data, b.data) &&
+      sameJson(a.meta, b.meta) &&
+      sameJson(a.vclock, b.vclock))
   );
 }
 
-/**
- * Reads the seed's JSON form: `id`, `action`, `trace_id`, `cortex_id`, `origin`, `timestamp`, and `data` and
- * `vclock` where present. `data: null` is present, and stays apart from an absent one. Nothing is lost: a
- * field that is not part of the form, or a number that JavaScript would round, is refused.
- *
- * @throws InputError as `append` does, and `INVALID_JSON`, `UNKNOWN_FIELD`, `INVALID_NUMBER`; `field` is the
- * name in `Event`.
- */
-export function parseEvent<A extends Actions = Action>(json: string, limits: EventLimits = {}): Event<A> {
-  const raw = parseJson(json, "event");
-  if (!isPlainObject(raw)) {
-    throw new InputError("INVALID_EVENT", "event", `must be a JSON object, got ${shapeOf(raw)}`);
+const PAYLOADS: ReadonlySet<string> = new Set(["data", "meta", "vclock"]);
+
+function checkObject(input: unknown, field: string): asserts input is Record<string, unknown> {
+  if (typeof input !== "object" || input === null || Array.isArray(input)) {
+    throw new InputError("INVALID_EVENT", field, `must be an object, got ${shapeOf(input)}`);
   }
-  refuseUnknownFields(raw, JSON_FIELDS, "event");
-  refuseInexactNumbers(json);
-  const { id, action, trace_id: traceId, cortex_id: cortexId, origin, timestamp, data, vclock } = raw;
-  const parsed = { id, action, traceId, cortexId, origin, timestamp, data, vclock };
-  return encodeComplete(parsed, "", limits).event as unknown as Event<A>;
 }
 
-/** Writes the seed's JSON form; `seq` is local and left out. Throws `InputError` as `append` does. */
-export function formatEvent<A extends Actions>(
-  event: Event<A> | StoredEvent<A>,
-  limits: EventLimits = {},
-): string {
-  const { id, action, traceId, cortexId, origin, timestamp, data, vclock } = encodeComplete(
-    event,
-    "",
-    limits,
-  ).event;
-  return JSON.stringify({
-    id,
-    action,
-    trace_id: traceId,
-    cortex_id: cortexId,
-    origin,
-    timestamp,
-    data,
-    vclock,
-  });
+export function checkMaxDataBytes(value: unknown): void {
+  if (!Number.isSafeInteger(value) || (value as number) < 0 || (value as number) > MAX_TEXT) {
+    const problem = `must be whole bytes up to ${MAX_TEXT}, got ${shapeOf(value)}`;
+    throw new InputError("INVALID_MAX_DATA_BYTES", "maxDataBytes", problem);
+  }
+}
+
+function checkAction(action: unknown, field: string): asserts action is string {
+  if (typeof action === "string" && ACTION.test(action)) return;
+  const rule = "must be a letter, then up to 127 letters, digits and _.:/-";
+  throw new InputError("INVALID_ACTION", field, `${rule}, got ${shapeOf(action)}`);
 }
 
 export function checkULID(value: unknown, code: InputErrorCode, field: string): asserts value is string {
@@ -223,10 +206,15 @@ export function checkULID(value: unknown, code: InputErrorCode, field: string): 
 }
 
 export function checkName(value: unknown, code: InputErrorCode, field: string): asserts value is string {
-  if (typeof value !== "string" || value.length === 0 || value.length > MAX_NAME) {
+  if (typeof value !== "string" || value.length === 0 || isLongerThan(value, MAX_NAME)) {
     throw new InputError(code, field, `must be text of 1 to ${MAX_NAME} characters, got ${shapeOf(value)}`);
   }
   if (!isStorableText(value)) throw new InputError(code, field, "holds a NUL or a lone surrogate");
+}
+
+/** In characters as SQLite counts them: an emoji is one, where JavaScript counts two. */
+function isLongerThan(text: string, most: number): boolean {
+  return text.length > most && (text.length > 2 * most || Array.from(text).length > most);
 }
 
 export function checkTimestamp(value: unknown, field: string): asserts value is string {
@@ -268,6 +256,6 @@ export function checkedClock(value: unknown, cortexId: string, field: string): V
 
 export function refuseUnknownFields(input: object, known: ReadonlySet<string>, field: string): void {
   for (const key of Object.keys(input)) {
-    if (!known.has(key)) throw new InputError("UNKNOWN_FIELD", field, "has a field that no event has");
+    if (!known.has(key)) throw new InputError("UNKNOWN_FIELD", field, "is no field of it", [key]);
   }
 }

@@ -1,8 +1,12 @@
 import { type SQL, sql } from "drizzle-orm";
-import { andThen, type Database, type Result } from "./database.js";
+import { checkDatabase, type Database, type Result } from "./database.js";
 import { type Action, type ActionOf, type Actions, checkName, checkULID, type StoredEvent } from "./event.js";
-import { InputError, shapeOf } from "./input-error.js";
-import { checkedSeq, checkLimit, latest, type ReadOptions, selectEvents } from "./read.js";
+import { checkedOptions, InputError, reading, shapeOf } from "./input-error.js";
+import { latest, type ReadOptions } from "./read.js";
+import { tableOf } from "./schema.js";
+import { checkedSeq, checkLimit, type Selection, selectPage } from "./select.js";
+import { done, run, type Steps } from "./steps.js";
+import { checkMilliseconds, checkSignal, nextTurn, pause } from "./wait.js";
 
 /** A place in one log: the `seq` and `id` of the last event seen. Any stored event is one. */
 export interface Cursor {
@@ -19,6 +23,8 @@ export interface FeedOptions<A extends Actions = Action> extends ReadOptions<A> 
   actions?: readonly ActionOf<NoInfer<A>>[];
   traceId?: string;
   cortexId?: string;
+  /** Only events of this actor: read through an index of its own. */
+  actor?: string;
 }
 
 export interface TailOptions<A extends Actions = Action> extends FeedOptions<A> {
@@ -28,13 +34,18 @@ export interface TailOptions<A extends Actions = Action> extends FeedOptions<A> 
   interval?: number;
 }
 
+/** Every `code` of a `CursorError`. */
+export const cursorErrorCodes = ["LOG_REPLACED"] as const;
+
+export type CursorErrorCode = (typeof cursorErrorCodes)[number];
+
 /**
  * The log no longer holds the cursor's event at the cursor's seq: the database was replaced, or restored from
  * a backup older than the cursor. Going on would skip events; start the consumer anew.
  */
 export class CursorError extends Error {
   override readonly name = "CursorError";
-  readonly code = "LOG_REPLACED";
+  readonly code: CursorErrorCode = "LOG_REPLACED";
 
   constructor(readonly seq: number) {
     super(`The log does not hold the cursor's event at seq ${seq}.`);
@@ -46,31 +57,45 @@ export class CursorError extends Error {
  * that will ever commit gets a seq above all that a reader outside a transaction has seen, so none is missed.
  * Given as a `Cursor`, the place is checked to be in this very log.
  * Advance no cursor on events of a transaction that may roll back: their seqs are given out again.
- * With a filter, the cost is the number of events passed over, not only of those returned.
  *
- * @throws InputError `INVALID_CURSOR`, `INVALID_LIMIT`, `INVALID_ACTION`, `INVALID_TRACE_ID`, `INVALID_CORTEX_ID`.
+ * A page may end early, at 16 MiB or so: only an empty one is the end. With a filter other than `actor`, the cost
+ * is the number of events passed over, not only of those returned.
+ *
+ * @throws InputError `INVALID_CURSOR`, `INVALID_LIMIT`, `INVALID_ACTION`, `INVALID_TRACE_ID`,
+ * `INVALID_CORTEX_ID`, `INVALID_ACTOR`.
  * @throws CursorError the cursor is of another log.
  */
 export function feed<D extends Database, A extends Actions = Action>(
   db: D,
-  options: FeedOptions<A> = {},
+  options?: FeedOptions<A>,
 ): Result<D, StoredEvent<A>[]> {
-  const { after = 0, limit = 1000, table } = options;
+  checkDatabase(db);
+  const { after = 0, limit = 1000, ...rest } = checkedOptions(options);
   checkLimit(limit);
-  const filters = filtersOf(options);
-  if (typeof after !== "object" || after === null) {
-    const where = sql.join([sql`seq > ${checkedSeq(after, 0, "after")}`, ...filters], sql` and `);
-    return selectEvents(db, table, where, sql`seq`, limit);
+  const cursor = checkedCursor(after);
+  const filters = filtersOf(rest);
+  return run(db, readFeed(db, { table: tableOf(rest), filters, key: "seq", order: "asc" }, cursor, limit));
+}
+
+function* readFeed<A extends Actions>(
+  db: Database,
+  selection: Selection<A>,
+  cursor: number | Cursor,
+  limit: number,
+): Steps<StoredEvent<A>[]> {
+  const { filters, ...rest } = selection;
+  if (typeof cursor === "number") {
+    return yield* selectPage(db, { ...rest, filters: [sql`seq > ${cursor}`, ...filters] }, limit);
   }
-  // The cursor's own event comes first in the page, whatever the filters, and is taken off again.
-  const seq = checkedSeq(after.seq, 1, "after.seq");
-  checkULID(after.id, "INVALID_CURSOR", "after.id");
-  const wanted = filters.length > 0 ? sql` and (seq = ${seq} or ${sql.join(filters, sql` and `)})` : sql``;
-  const found = selectEvents(db, table, sql`seq >= ${seq}${wanted}`, sql`seq`, limit + 1) as StoredEvent<A>[];
-  return andThen(found, ([first, ...rest]) => {
-    if (first?.seq !== seq || first.id !== after.id) throw new CursorError(seq);
-    return rest;
-  }) as never;
+  const { seq, id } = cursor;
+  const { table } = rest;
+  const isHere = sql`exists (select 1 from ${table} where seq = ${seq} and +id = ${id})`;
+  const place = [sql`seq > ${seq}`, isHere];
+  const page = yield* selectPage(db, { ...rest, filters: [...place, ...filters] }, limit);
+  if (page.length > 0) return page;
+  const [row] = yield* done(db.values(sql`select ${isHere}`) as [[number | bigint]]);
+  if (Number(row[0]) !== 1) throw new CursorError(seq);
+  return page;
 }
 
 /**
@@ -81,13 +106,13 @@ export function feed<D extends Database, A extends Actions = Action>(
  */
 export async function* pages<A extends Actions = Action>(
   db: Database,
-  options: FeedOptions<A> = {},
+  options?: FeedOptions<A>,
 ): AsyncGenerator<StoredEvent<A>[], void, undefined> {
-  let { after = 0, limit = 1000 } = options;
-  for (;;) {
-    const page: StoredEvent<A>[] = await feed(db, { ...options, after });
-    if (page.length > 0) yield page;
-    if (page.length < limit) return;
+  const given = checkedOptions(options);
+  for (let { after = 0 } = given; ; ) {
+    const page: StoredEvent<A>[] = await feed(db, { ...given, after });
+    if (page.length === 0) return;
+    yield page;
     after = cursorOf(page);
     await nextTurn();
   }
@@ -97,39 +122,47 @@ export async function* pages<A extends Actions = Action>(
  * The pages of the feed, and then new ones as they come: it ends only when `signal` aborts or the caller
  * leaves the loop. It asks the database again every `interval`, so it sees the events of any process.
  *
- * @throws InputError, CursorError as `feed` does, at a step.
+ * @throws InputError, CursorError as `feed` does, and `INVALID_INTERVAL`, `INVALID_SIGNAL`, at a step.
  */
 export async function* tail<A extends Actions = Action>(
   db: Database,
-  options: TailOptions<A> = {},
+  options?: TailOptions<A>,
 ): AsyncGenerator<StoredEvent<A>[], void, undefined> {
-  const { signal, interval = 1000, table } = options;
-  if (!Number.isSafeInteger(interval) || interval < 0) {
-    throw new InputError(
-      "INVALID_INTERVAL",
-      "interval",
-      `must be whole milliseconds, got ${shapeOf(interval)}`,
-    );
-  }
-  const filtered = filtersOf(options).length > 0;
-  let { after = 0 } = options;
+  const { signal, interval = 1000, ...given } = checkedOptions(options);
+  const { table } = given;
+  checkSignal(signal);
+  checkMilliseconds(interval, "INVALID_INTERVAL", "interval");
+  const filtered = filtersOf(given).length > 0;
+  let { after = 0 } = given;
   while (!signal?.aborted) {
     // What a filter has passed over by now need not be passed over at every interval.
     const [end]: StoredEvent<A>[] = filtered ? await latest(db, { limit: 1, ...(table && { table }) }) : [];
-    for await (const page of pages(db, { ...options, after })) {
+    for await (const page of pages(db, { ...given, after })) {
       yield page;
       if (signal?.aborted) return;
       after = cursorOf(page);
     }
-    if (end && end.seq > (typeof after === "number" ? after : after.seq))
-      after = { seq: end.seq, id: end.id };
+    if (end && end.seq > (typeof after === "number" ? after : after.seq)) after = cursorOf([end]);
     await pause(interval, signal);
   }
 }
 
-function filtersOf({ actions, traceId, cortexId }: FeedOptions<any>): SQL[] {
+function checkedCursor(after: unknown): number | Cursor {
+  if (typeof after !== "object" || after === null) return checkedSeq(after, 0, "after");
+  return reading("after", () => {
+    const { seq, id } = after as Partial<Cursor>;
+    checkULID(id, "INVALID_CURSOR", "after.id");
+    return { seq: checkedSeq(seq, 1, "after.seq"), id };
+  });
+}
+
+function filtersOf({ actions, traceId, cortexId, actor }: FeedOptions<any>): SQL[] {
   const filters: SQL[] = [];
-  // The unary plus keeps SQLite on the primary key: another index would have to sort.
+  if (actor !== undefined) {
+    checkName(actor, "INVALID_ACTOR", "actor");
+    filters.push(sql`actor = ${actor}`);
+  }
+  // The unary plus keeps SQLite on the order of seq: another index would have to sort.
   if (traceId !== undefined) {
     checkName(traceId, "INVALID_TRACE_ID", "traceId");
     filters.push(sql`+trace_id = ${traceId}`);
@@ -139,34 +172,24 @@ function filtersOf({ actions, traceId, cortexId }: FeedOptions<any>): SQL[] {
     filters.push(sql`+cortex_id = ${cortexId}`);
   }
   if (actions !== undefined) {
-    if (!Array.isArray(actions)) {
-      throw new InputError("INVALID_ACTION", "actions", `must be an array, got ${shapeOf(actions)}`);
-    }
-    for (const action of actions) checkName(action, "INVALID_ACTION", "actions");
-    filters.push(sql`action in (select value from json_each(${JSON.stringify(actions)}))`);
+    filters.push(sql`action in (select value from json_each(${JSON.stringify(checkedActions(actions))}))`);
   }
   return filters;
+}
+
+function checkedActions(actions: unknown): string[] {
+  if (!Array.isArray(actions)) {
+    throw new InputError("INVALID_ACTION", "actions", `must be an array, got ${shapeOf(actions)}`);
+  }
+  return reading("actions", () =>
+    Array.from(actions, (action) => {
+      checkName(action, "INVALID_ACTION", "actions");
+      return action;
+    }),
+  );
 }
 
 function cursorOf(page: readonly StoredEvent<any>[]): Cursor {
   const { seq, id } = page.at(-1)!;
   return { seq, id };
-}
-
-// setTimeout where there is no setImmediate: it costs a millisecond a page in Node.
-export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => (globalThis.setImmediate ?? setTimeout)(resolve));
-}
-
-function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, milliseconds);
-    if (signal?.aborted) end();
-    else signal?.addEventListener("abort", end);
-  });
 }

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { andThen, type Database, type Result } from "./database.js";
+import { checkDatabase, type Database, type Result } from "./database.js";
 import {
   type Action,
   type ActionOf,
@@ -11,8 +11,11 @@ import {
   type Event,
   type StoredEvent,
 } from "./event.js";
-import { InputError, shapeOf } from "./input-error.js";
-import { checkedSeq, type ReadOptions, selectEvents } from "./read.js";
+import { checkedOptions, checkFunction, InputError, reading, shapeOf } from "./input-error.js";
+import type { ReadOptions } from "./read.js";
+import { tableOf } from "./schema.js";
+import { checkedSeq, eachPiece } from "./select.js";
+import { run } from "./steps.js";
 
 /** What each action does to the state. An action without an entry leaves it as it is. */
 export type Reducer<State, A extends Actions = Action> = {
@@ -31,29 +34,34 @@ export interface FoldOptions<A extends Actions = Action> {
   upcasters?: Upcasters<A>;
 }
 
-/** The state that the events lead to, in the order given. */
+/**
+ * The state that the events lead to, in the order given.
+ *
+ * @throws InputError `INVALID_EVENT`, `INVALID_REDUCER`: what is given is no list of events, or no object of
+ * functions. What a reducer throws is thrown.
+ */
 export function fold<State, A extends Actions = Action>(
   events: Iterable<Event<A>>,
   reducer: Reducer<State, A>,
   initial: State,
-  { upcasters = {} }: FoldOptions<A> = {},
+  options?: FoldOptions<A>,
 ): State {
-  let state = initial;
-  for (const event of events) {
-    const { action } = event as Event<any>;
-    const reduce = own(reducer, action);
-    const upcast = own(upcasters, action);
-    if (reduce) state = reduce(state, upcast ? { ...event, data: upcast(event.data) } : event);
+  const step = stepOf(reducer, checkedOptions(options));
+  if (typeof Object(events)[Symbol.iterator] !== "function" || typeof events === "string") {
+    throw new InputError("INVALID_EVENT", "events", `must be a list of events, got ${shapeOf(events)}`);
   }
+  let state = initial;
+  for (const event of events) state = step(state, event);
   return state;
 }
 
 /**
  * The state of a trace as it was: its events up to a place, folded in the order of their ids. By `id` or
  * `timestamp` it is the state at a time, with what has become known of that time since; by `seq` it is the
- * state as this database knew it.
+ * state as this database knew it. Reads the history a piece at a time.
  *
- * @throws InputError `INVALID_TRACE_ID`, `INVALID_ID`, `INVALID_CURSOR`, `INVALID_TIMESTAMP`, `INVALID_AS_OF`.
+ * @throws InputError `INVALID_TRACE_ID`, `INVALID_ID`, `INVALID_CURSOR`, `INVALID_TIMESTAMP`, `INVALID_AS_OF`,
+ * `INVALID_REDUCER`.
  */
 export function stateAt<D extends Database, State, A extends Actions = Action>(
   db: D,
@@ -61,30 +69,67 @@ export function stateAt<D extends Database, State, A extends Actions = Action>(
   asOf: AsOf,
   reducer: Reducer<State, NoInfer<A>>,
   initial: State,
-  { table, ...options }: FoldOptions<NoInfer<A>> & ReadOptions<A> = {},
+  options?: FoldOptions<NoInfer<A>> & ReadOptions<A>,
 ): Result<D, State> {
+  checkDatabase(db);
   checkName(traceId, "INVALID_TRACE_ID", "traceId");
   const counts = asOfFilter(asOf);
-  const history = selectEvents(db, table, sql`trace_id = ${traceId}`, sql`id`) as StoredEvent<A>[];
-  return andThen(history, (all) => fold<State, A>(all.filter(counts), reducer, initial, options)) as never;
+  const { table, ...rest } = checkedOptions(options);
+  const step = stepOf(reducer, rest);
+  const filters = [sql`trace_id = ${traceId}`];
+  return run(db, foldHistory());
+
+  function* foldHistory() {
+    let state = initial;
+    yield* eachPiece(db, { table: tableOf({ table }), filters, key: "id", order: "asc" }, (piece) => {
+      for (const event of piece) if (counts(event)) state = step(state, event);
+    });
+    return state;
+  }
+}
+
+/** What one event does to the state, upcast first. */
+function stepOf<State>(reducer: Reducer<State, any>, { upcasters = {} }: FoldOptions<any>) {
+  checkFunctions(reducer, "reducer");
+  checkFunctions(upcasters, "upcasters");
+  return (state: State, event: Event<any>): State => {
+    if (typeof event !== "object" || event === null) {
+      throw new InputError("INVALID_EVENT", "event", `must be an object, got ${shapeOf(event)}`);
+    }
+    const { action } = event;
+    const reduce = own(reducer, action);
+    const upcast = own(upcasters, action);
+    return reduce ? reduce(state, upcast ? { ...event, data: upcast(event.data) } : event) : state;
+  };
+}
+
+function checkFunctions(table: unknown, field: string): void {
+  if (typeof table !== "object" || table === null) {
+    throw new InputError("INVALID_REDUCER", field, `must be an object, got ${shapeOf(table)}`);
+  }
+  const entries = reading(field, () => Object.entries(table));
+  for (const [action, value] of entries)
+    checkFunction(value ?? (() => {}), "INVALID_REDUCER", `${field}.${action}`);
 }
 
 function asOfFilter(asOf: AsOf): (event: StoredEvent<any>) => boolean {
   if (typeof asOf !== "object" || asOf === null) {
     throw new InputError("INVALID_AS_OF", "asOf", `must be an object, got ${shapeOf(asOf)}`);
   }
-  if ("id" in asOf) {
-    checkULID(asOf.id, "INVALID_ID", "id");
-    return (event) => event.id <= asOf.id;
+  const { id, seq, timestamp } = reading("asOf", (): Partial<Record<string, unknown>> => ({ ...asOf }));
+  if (id !== undefined) {
+    checkULID(id, "INVALID_ID", "id");
+    return (event) => event.id <= id;
   }
-  if ("seq" in asOf) {
-    const seq = checkedSeq(asOf.seq, 0, "seq");
-    return (event) => event.seq <= seq;
+  if (seq !== undefined) {
+    const last = checkedSeq(seq, 0, "seq");
+    return (event) => event.seq <= last;
   }
-  if (!("timestamp" in asOf))
+  if (timestamp === undefined) {
     throw new InputError("INVALID_AS_OF", "asOf", "must have an id, a seq or a timestamp");
-  checkTimestamp(asOf.timestamp, "timestamp");
-  const nanoseconds = comparable(asOf.timestamp);
+  }
+  checkTimestamp(timestamp, "timestamp");
+  const nanoseconds = comparable(timestamp);
   return (event) => comparable(event.timestamp) <= nanoseconds;
 }
 
@@ -93,6 +138,7 @@ function comparable(timestamp: string): string {
   return `${timestamp.slice(0, 19)}.${timestamp.slice(20, -1).padEnd(9, "0")}`;
 }
 
+/** Never what `action` inherits: one may be called "constructor". */
 function own(table: object, action: string): ((...args: any[]) => any) | undefined {
   return Object.hasOwn(table, action) ? table[action as never] : undefined;
 }

@@ -1,9 +1,12 @@
 import { sql } from "drizzle-orm";
-import { andThen, type Database, type Result } from "./database.js";
-import { type Action, type Actions, checkName, type EncodedEvent, type StoredEvent } from "./event.js";
-import { checkLimit, forTrace, type ReadOptions, selectEvents } from "./read.js";
-import { type EventsTable, events } from "./schema.js";
-import { compare, type VectorClock } from "./vector-clock.js";
+import { checkDatabase, type Database, type Result } from "./database.js";
+import { type Action, type Actions, checkName, type StoredEvent } from "./event.js";
+import { checkedOptions } from "./input-error.js";
+import type { ReadOptions } from "./read.js";
+import { type EventsTable, tableOf } from "./schema.js";
+import { checkLimit, selectAll } from "./select.js";
+import { done, run, type Steps, turn } from "./steps.js";
+import { counterOf, type VectorClock } from "./vector-clock.js";
 
 export interface Divergence<A extends Actions = Action> {
   traceId: string;
@@ -21,115 +24,128 @@ export interface DivergenceOptions<A extends Actions = Action> extends ReadOptio
 /**
  * The latest events of a trace by causality: those after which no other event of the trace happened. More than
  * one is a divergence: concurrent changes that no later event knows. An event without a clock is none. In
- * the order of their ids. Reads the whole trace.
+ * the order of their ids. Reads the clocks of the whole trace, a piece at a time.
  *
  * @throws InputError `INVALID_TRACE_ID`.
  */
 export function heads<D extends Database, A extends Actions = Action>(
   db: D,
   traceId: string,
-  { table }: ReadOptions<A> = {},
+  options?: ReadOptions<A>,
 ): Result<D, StoredEvent<A>[]> {
-  const history = forTrace(db, traceId, table && { table }) as StoredEvent<A>[];
-  return andThen(history, headsOf) as never;
-}
+  checkDatabase(db);
+  checkName(traceId, "INVALID_TRACE_ID", "traceId");
+  const table = tableOf(checkedOptions(options));
+  return run(db, selectHeads());
 
-/** The heads among these events of one trace. */
-function headsOf<E extends { vclock?: VectorClock }>(events: readonly E[]): E[] {
-  let heads: E[] = [];
-  for (const event of events) {
-    const { vclock } = event;
-    if (!vclock || heads.some((head) => compare(vclock, head.vclock!) === "before")) continue;
-    heads = heads.filter((head) => compare(head.vclock!, vclock) !== "before");
-    heads.push(event);
+  function* selectHeads() {
+    const ids = yield* readHeads(db, table, [traceId]);
+    return yield* selectIds(db, table, ids.get(traceId) ?? []);
   }
-  return heads;
 }
 
 /**
  * The traces that have several heads now, in the order of their ids. Looks, through an index of its own, only
  * at the traces that were ever branched by an event that did not follow on, whether or not they have been
- * merged since; their histories are read.
+ * merged since; their clocks are read, a piece at a time, until `limit` traces are found.
  *
  * @throws InputError `INVALID_CURSOR`, `INVALID_LIMIT`.
  */
 export function divergences<D extends Database, A extends Actions = Action>(
   db: D,
-  options: DivergenceOptions<A> = {},
+  options?: DivergenceOptions<A>,
 ): Result<D, Divergence<A>[]> {
-  const { after = "", limit = 100, table = events as unknown as EventsTable<A> } = options;
+  checkDatabase(db);
+  const { after = "", limit = 100, ...rest } = checkedOptions(options);
   checkLimit(limit);
   if (after !== "") checkName(after, "INVALID_CURSOR", "after");
+  return run(db, findDivergences(db, tableOf(rest), after, limit));
+}
 
-  const next = (from: string, found: string[]): unknown => {
-    const candidates = db.values(sql`select distinct trace_id from ${table}
+function* findDivergences<A extends Actions>(
+  db: Database,
+  table: EventsTable<A>,
+  after: string,
+  limit: number,
+): Steps<Divergence<A>[]> {
+  const found: Divergence<A>[] = [];
+  for (let from = after; ; ) {
+    const rows = db.values(sql`select distinct trace_id from ${table}
       where branched = 1 and trace_id > ${from} order by trace_id limit ${CANDIDATES}`) as [string][];
-    return andThen(candidates, (rows) => {
-      const traceIds = rows.map((row) => row[0]);
-      const clocks = db.values(sql`select (
-          select json_group_array(json(vclock)) from ${table}
-          where trace_id = trace.value and counter is not null
-        ) from json_each(${JSON.stringify(traceIds)}) as trace`) as [string][];
-      return andThen(clocks, (all) => {
-        const diverged = traceIds.filter((_, i) => severalHeads(all[i]![0]));
-        found.push(...diverged);
-        if (found.length < limit && traceIds.length === CANDIDATES) return next(traceIds.at(-1)!, found);
-        return headsOfAll(db, table, found.slice(0, limit));
-      });
-    });
-  };
-  return next(after, []) as never;
+    const traceIds = (yield* done(rows)).map((row) => row[0]);
+    for (const [traceId, ids] of yield* readHeads(db, table, traceIds)) {
+      if (ids.length < 2) continue;
+      found.push({ traceId, heads: yield* selectIds(db, table, ids) });
+      if (found.length === limit) return found;
+    }
+    if (traceIds.length < CANDIDATES) return found;
+    from = traceIds.at(-1)!;
+    yield* turn();
+  }
 }
 
-// In one step; on a synchronous driver the steps are nested.
-const CANDIDATES = 500;
+// How many traces are looked at in one step, and how many clocks: none is longer than 11 KiB.
+const CANDIDATES = 50;
+const CLOCKS = 500;
 
-function severalHeads(clocks: string): boolean {
-  return headsOf((JSON.parse(clocks) as VectorClock[]).map((vclock) => ({ vclock }))).length > 1;
-}
-
-function headsOfAll<A extends Actions>(db: Database, table: EventsTable<A>, traceIds: readonly string[]) {
-  const inTraces = sql`trace_id in (select value from json_each(${JSON.stringify(traceIds)}))`;
-  const histories = selectEvents(db, table, inTraces, sql`trace_id, id`) as unknown as StoredEvent<A>[];
-  return andThen(histories, (all) => {
-    const byTrace = new Map<string, StoredEvent<A>[]>(traceIds.map((traceId) => [traceId, []]));
-    for (const event of all) byTrace.get(event.traceId)!.push(event);
-    return Array.from(byTrace, ([traceId, history]) => ({ traceId, heads: headsOf(history) }));
-  });
-}
-
-/** The event of a trace with the greatest id, of those with a clock. */
-interface Tip {
+/** The last event of a trace that a cortex wrote, of those with a clock. */
+interface Last {
   id: string;
+  counter: number;
   vclock: VectorClock;
 }
 
-export function tipsOf(db: Database, table: EventsTable<any>, traceIds: readonly string[]) {
-  const rows = db.values(sql`select (
-      select json_array(id, json(vclock)) from ${table}
-      where trace_id = trace.value and counter is not null order by id desc limit 1
-    ) from json_each(${JSON.stringify(traceIds)}) as trace`) as [string | null][];
-  return andThen(rows, (all) => {
-    const tips = new Map<string, Tip>();
-    all.forEach((row, i) => {
-      if (row[0] === null) return;
-      const [id, vclock] = JSON.parse(row[0]) as [string, VectorClock];
-      tips.set(traceIds[i]!, { id, vclock });
-    });
-    return tips;
-  });
+/** The ids of the heads of each trace, in order. */
+function* readHeads(
+  db: Database,
+  table: EventsTable<any>,
+  traceIds: readonly string[],
+): Steps<Map<string, string[]>> {
+  const lasts = new Map(traceIds.map((traceId) => [traceId, new Map<string, Last>()]));
+  let place = ["", ""];
+  let rest = traceIds;
+  while (rest.length > 0) {
+    const rows =
+      db.values(sql`select json_group_array(json_array(trace_id, id, cortex_id, counter, json(vclock)))
+      from (select trace_id, id, cortex_id, counter, vclock from ${table}
+        where trace_id in (select value from json_each(${JSON.stringify(rest)}))
+        and (trace_id <> ${place[0]} or id > ${place[1]}) and counter is not null
+        order by trace_id, id limit ${CLOCKS})`) as [[string]];
+    const [row] = yield* done(rows);
+    const piece = JSON.parse(row[0]) as [string, string, string, number, VectorClock][];
+    for (const [traceId, id, cortexId, counter, vclock] of piece) {
+      const known = lasts.get(traceId)!;
+      if (counter > (known.get(cortexId)?.counter ?? 0)) known.set(cortexId, { id, counter, vclock });
+    }
+    if (piece.length < CLOCKS) break;
+    place = piece.at(-1)!.slice(0, 2) as string[];
+    rest = rest.slice(rest.indexOf(place[0]!));
+    yield* turn();
+  }
+  return new Map(Array.from(lasts, ([traceId, known]) => [traceId, headsOf(known)]));
 }
 
 /**
- * Marks the events that do not follow on from their trace's tip, knowing it and having a greater id. In a trace
- * without a mark each event knows the tip, hence all before it: it has one head. So only marked traces
- * can have several, and `divergences` need not look at others.
+ * The ids of those that no other has counted. A cortex has counted all of its own events, so the last ones of
+ * each are enough, and it is known what they have counted without comparing whole clocks.
  */
-export function markBranches(batch: readonly EncodedEvent[], tips: Map<string, Tip>): void {
-  for (const encoded of batch) {
-    const { id, traceId, vclock } = encoded.event;
-    const tip = tips.get(traceId);
-    encoded.branched = tip !== undefined && (id < tip.id || compare(tip.vclock, vclock!) !== "before");
-    if (tip === undefined || id > tip.id) tips.set(traceId, { id, vclock: vclock! });
+function headsOf(lasts: ReadonlyMap<string, Last>): string[] {
+  const heads: string[] = [];
+  for (const [cortexId, { id, counter }] of lasts) {
+    const isCounted = Array.from(lasts).some(
+      ([other, { vclock }]) => other !== cortexId && counterOf(vclock, cortexId) >= counter,
+    );
+    if (!isCounted) heads.push(id);
   }
+  return heads.sort();
+}
+
+function* selectIds<A extends Actions>(
+  db: Database,
+  table: EventsTable<A>,
+  ids: readonly string[],
+): Steps<StoredEvent<A>[]> {
+  if (ids.length === 0) return [];
+  const filters = [sql`id in (select value from json_each(${JSON.stringify(ids)}))`];
+  return yield* selectAll(db, { table, filters, key: "id", order: "asc" });
 }

@@ -1,37 +1,33 @@
-export {
-  type AppendOptions,
-  type AppendQuery,
-  append,
-  appendQuery,
-  ConflictError,
-  type ConflictErrorCode,
-} from "./append.js";
+export { type AppendOptions, type AppendQuery, append, appendQuery } from "./append.js";
 export { clock } from "./clock.js";
+export { ConflictError, type ConflictErrorCode, conflictErrorCodes } from "./conflict.js";
 export {
   type Cortex,
   type CortexOptions,
-  drifted,
   type Mutation,
   openCortex,
+  type StandardSchema,
   TraceError,
   type TraceErrorCode,
-} from "./cortex.js";
+  traceErrorCodes,
+} from "./cortex/index.js";
 export type { Database, Result, Transaction } from "./database.js";
-export {
-  type Action,
-  type ActionOf,
-  type Actions,
-  type Event,
-  type EventLimits,
-  formatEvent,
-  type NewEvent,
-  parseEvent,
-  type StoredEvent,
+export { type DriftOptions, drifted } from "./drift.js";
+export type {
+  Action,
+  ActionOf,
+  Actions,
+  Event,
+  EventLimits,
+  Meta,
+  NewEvent,
+  StoredEvent,
 } from "./event.js";
-export { type Accepted, type AcceptOptions, accept, type MissingOptions, missing } from "./federation.js";
 export {
   type Cursor,
   CursorError,
+  type CursorErrorCode,
+  cursorErrorCodes,
   type FeedOptions,
   feed,
   pages,
@@ -40,27 +36,24 @@ export {
 } from "./feed.js";
 export { type AsOf, type FoldOptions, fold, type Reducer, stateAt, type Upcasters } from "./fold.js";
 export { type Divergence, type DivergenceOptions, divergences, heads } from "./heads.js";
+export { InputError, type InputErrorCode, inputErrorCodes } from "./input-error.js";
+export { formatEvent, type ParseOptions, parseEvent } from "./json-form.js";
+export { MigrationError, type MigrationErrorCode, migrationErrorCodes } from "./migration-error.js";
 export {
-  type HandlerOptions,
-  type HttpPeerOptions,
-  handler,
-  httpPeer,
-  PeerError,
-  type PeerErrorCode,
-} from "./http.js";
-export { InputError, type InputErrorCode } from "./input-error.js";
-export { migrationsFolder, migrationsTable } from "./migrations.js";
-export {
-  databasePeer,
-  type Peer,
-  type PullOptions,
-  type PullProgress,
-  type PullReport,
-  pull,
-  type Refusal,
-} from "./pull.js";
-export { forTrace, get, latest, type ReadOptions, since, type TraceOptions } from "./read.js";
+  forTrace,
+  getEvent,
+  type LatestOptions,
+  latest,
+  type ReadOptions,
+  since,
+  type TraceOptions,
+} from "./read.js";
 export { createEventsTable, type EventsTable, events } from "./schema.js";
-export type { StandardSchema } from "./standard-schema.js";
 export { isULID, newULID, type ULIDSource, ulidFactory, ulidTime } from "./ulid.js";
-export { type Causality, compare, increment, merge, type VectorClock } from "./vector-clock.js";
+export {
+  type Causality,
+  compareClocks,
+  incrementClock,
+  mergeClocks,
+  type VectorClock,
+} from "./vector-clock.js";

@@ -1,11 +1,9 @@
-import { InputError, type InputErrorCode, shapeOf } from "./input-error.js";
+import { InputError, shapeOf } from "./input-error.js";
 
 const MAX_DEPTH = 64;
-const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
-// Longer than the plain digits of any double: nothing but needless zeros, or a number that is none.
-const MAX_NUMBER = 400;
 
-type Path = (string | number)[];
+/** Which of an event's payloads a value is: the codes of its errors begin or end with it. */
+type Payload = "DATA" | "META";
 
 /** libsql aborts the process on a lone surrogate and reads text back only up to a NUL. */
 export function isStorableText(text: string): boolean {
@@ -17,8 +15,13 @@ export function isStorableText(text: string): boolean {
  * storable strings, dense arrays and plain objects of these, at most 64 levels deep and `maxBytes` of UTF-8
  * long. The text is the copy's, so what was checked is what is stored, whatever a getter answers next time.
  */
-export function encodeJson(value: unknown, field: string, maxBytes: number): { text: string; copy: unknown } {
-  const at: Position = { field, maxBytes, budget: maxBytes, path: [] };
+export function encodeJson(
+  value: unknown,
+  field: string,
+  maxBytes: number,
+  payload: Payload = "DATA",
+): { text: string; copy: unknown } {
+  const at: Position = { field, payload, maxBytes, budget: maxBytes, path: [] };
   const copy = copyOf(value, at);
   const text = JSON.stringify(copy);
   if (byteLengthExceeds(text, maxBytes)) tooLarge(at);
@@ -28,10 +31,11 @@ export function encodeJson(value: unknown, field: string, maxBytes: number): { t
 /** Where in a value its copy has got to. */
 interface Position {
   field: string;
+  payload: Payload;
   maxBytes: number;
   /** How many bytes are left, at least one for every node that is to come. */
   budget: number;
-  path: Path;
+  path: (string | number)[];
 }
 
 function copyOf(node: unknown, at: Position): unknown {
@@ -41,27 +45,34 @@ function copyOf(node: unknown, at: Position): unknown {
   if (typeof node === "string") return checkedText(node, at);
   if (typeof node === "number") {
     if (Number.isFinite(node) && !Object.is(node, -0)) return node;
-    return refuse(at, "INVALID_DATA", `holds ${Object.is(node, -0) ? "-0" : node}, which JSON cannot`);
+    return refuse(at, `is ${Object.is(node, -0) ? "-0" : node}, which JSON cannot hold: ${HINTS.number}`);
   }
-  if (typeof node !== "object") {
-    return refuse(at, "INVALID_DATA", `holds ${shapeOf(node)}, which JSON cannot`);
-  }
+  if (typeof node !== "object")
+    return refuse(at, `is ${shapeOf(node)}, which JSON cannot hold: ${hintFor(node)}`);
+  if (at.path.length >= MAX_DEPTH) tooDeep(at);
+  if (Array.isArray(node)) return copyOfArray(node, at);
+  if (node instanceof Date) return refuse(at, "is a Date, which JSON cannot hold: store its toISOString()");
   // Whatever it would be replaced by, and wherever it is inherited from.
   if (typeof (node as { toJSON?: unknown }).toJSON === "function")
-    refuse(at, "INVALID_DATA", "holds a toJSON function");
-  if (at.path.length >= MAX_DEPTH)
-    refuse(at, "DATA_TOO_DEEP", `nests deeper than ${MAX_DEPTH} levels or contains itself`);
-  if (Array.isArray(node)) {
-    if (Object.keys(node).length !== node.length || !hasOnlyNamedKeys(node))
-      refuse(at, "INVALID_DATA", "holds an array with holes or named keys");
-    const copied: unknown[] = [];
-    for (let i = 0; i < node.length; i++) copied.push(copyEntry(i, node[i], at));
-    return copied;
-  }
+    refuse(at, "has a toJSON function: call it");
   if (!isPlainObject(node))
-    return refuse(at, "INVALID_DATA", "holds an object that is not plain, such as a Date or Map");
+    return refuse(at, "is an object that is not plain: copy its fields into one that is");
   const copied: Record<string, unknown> = {};
   for (const key of Object.keys(node)) setOwn(copied, checkedText(key, at), copyEntry(key, node[key], at));
+  return copied;
+}
+
+function copyOfArray(node: unknown[], at: Position): unknown[] {
+  const { length } = node;
+  // A byte an entry: a length alone can be too much, and an array of holes takes no memory.
+  if (length > at.budget) tooLarge(at);
+  if (typeof (node as { toJSON?: unknown }).toJSON === "function")
+    refuse(at, "has a toJSON function: call it");
+  if (Object.keys(node).length !== length || !hasOnlyNamedKeys(node)) {
+    refuse(at, "is an array with holes or named keys");
+  }
+  const copied: unknown[] = [];
+  for (let i = 0; i < length; i++) copied.push(copyEntry(i, node[i], at));
   return copied;
 }
 
@@ -75,16 +86,27 @@ function copyEntry(key: string | number, entry: unknown, at: Position): unknown 
 function checkedText(text: string, at: Position): string {
   at.budget -= text.length;
   if (at.budget < 0) tooLarge(at);
-  if (!isStorableText(text)) refuse(at, "INVALID_DATA", "holds text with a NUL or a lone surrogate");
+  if (!isStorableText(text)) refuse(at, "holds text with a NUL or a lone surrogate");
   return text;
 }
 
-function tooLarge(at: Position): never {
-  return refuse(at, "DATA_TOO_LARGE", `is larger than ${at.maxBytes} bytes as JSON`);
+const HINTS = { undefined: "leave it out", bigint: "store it as text", number: "store null or text" };
+
+function hintFor(node: unknown): string {
+  return Object.hasOwn(HINTS, typeof node) ? HINTS[typeof node as keyof typeof HINTS] : "leave it out";
 }
 
-function refuse({ field, path }: Position, code: InputErrorCode, problem: string): never {
-  throw new InputError(code, field, problem, [...path]);
+function tooDeep({ payload, field, path }: Position): never {
+  const problem = `nests deeper than ${MAX_DEPTH} levels or contains itself`;
+  throw new InputError(`${payload}_TOO_DEEP`, field, problem, [...path]);
+}
+
+function tooLarge({ payload, field, path, maxBytes }: Position): never {
+  throw new InputError(`${payload}_TOO_LARGE`, field, `is larger than ${maxBytes} bytes as JSON`, [...path]);
+}
+
+function refuse({ payload, field, path }: Position, problem: string): never {
+  throw new InputError(`INVALID_${payload}`, field, problem, [...path]);
 }
 
 function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
@@ -127,69 +149,4 @@ function hasOnlyNamedKeys(value: object): boolean {
 function byteLengthExceeds(text: string, max: number): boolean {
   if (text.length > max) return true;
   return text.length * 3 > max && new TextEncoder().encode(text).length > max;
-}
-
-/**
- * Refuses an object's JSON text if JSON.parse would round, overflow or lose the sign of a number in it. The
- * path of keys is kept, so that the number can be found in a large document; its first key is the field.
- */
-export function refuseInexactNumbers(text: string): void {
-  const path: Path = [];
-  let key = "";
-  for (let i = 0; i < text.length; i++) {
-    const char = text[i]!;
-    const top = path.length - 1;
-    if (char === "{") path.push("");
-    else if (char === "[") path.push(0);
-    else if (char === "}" || char === "]") path.pop();
-    else if (char === "," && typeof path[top] === "number") path[top]++;
-    else if (char === ":") path[top] = JSON.parse(key) as string;
-    else if (char === '"') {
-      const end = endOfString(text, i);
-      key = text.slice(i, end + 1);
-      i = end;
-    } else if (char === "-" || (char >= "0" && char <= "9")) {
-      const [token] = numberAt(text, i);
-      if (!isExact(token)) {
-        const [field, ...inside] = path;
-        throw new InputError(
-          "INVALID_NUMBER",
-          String(field),
-          "holds a number that JavaScript would change",
-          inside,
-        );
-      }
-      i += token.length - 1;
-    }
-  }
-}
-
-function endOfString(text: string, start: number): number {
-  for (let end = start; ; ) {
-    end = text.indexOf('"', end + 1);
-    let backslashes = 0;
-    while (text[end - 1 - backslashes] === "\\") backslashes++;
-    if (backslashes % 2 === 0) return end;
-  }
-}
-
-function numberAt(text: string, start: number): RegExpExecArray {
-  const number = /[-+.\deE]+/y;
-  number.lastIndex = start;
-  return number.exec(text)!;
-}
-
-function isExact(token: string): boolean {
-  return token.length <= MAX_NUMBER && decimal(token) === decimal(String(Number(token)));
-}
-
-/** The one spelling of a decimal's value: sign, digits without outer zeros, exponent. */
-function decimal(token: string): string | undefined {
-  const match = NUMBER.exec(token);
-  if (!match) return undefined;
-  const [, sign, whole = "", fraction = "", exponent = "0"] = match;
-  const digits = (whole + fraction).replace(/^0+/, "");
-  const significant = digits.replace(/0+$/, "");
-  if (significant === "") return `${sign}0`;
-  return `${sign}${significant}e${Number(exponent) - fraction.length + digits.length - significant.length}`;
 }

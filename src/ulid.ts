@@ -1,13 +1,13 @@
 import { decodeTime, encodeTime, incrementBase32, TIME_MAX } from "ulid";
-import { InputError, shapeOf } from "./input-error.js";
+import { checkedOptions, checkFunction, InputError, shapeOf } from "./input-error.js";
 
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-const LAST_RANDOM = "Z".repeat(16);
+export const LAST_RANDOM = "Z".repeat(16);
 const ULID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
 
 export interface ULIDSource {
   /** Milliseconds since 1970, a whole number. Default `Date.now`. */
-  clock?: () => number;
+  now?: () => number;
   /** A number in [0, 1). Default: cryptographic, drawn from a pool. */
   randomness?: () => number;
 }
@@ -17,23 +17,31 @@ export interface ULIDSource {
  * when the clock steps back, it counts up, and a full random part carries into the time.
  * The promise holds per generator: ids of two generators are unique, not ordered.
  *
- * @throws InputError `INVALID_CLOCK`, `INVALID_RANDOMNESS`: the injected source is broken, or time ran out
+ * @throws InputError `INVALID_NOW`, `INVALID_RANDOMNESS`: the injected source is broken, or time ran out
  * (the year 10889). The generator is unharmed and can be called again.
  * @see https://github.com/ulid/spec
  */
-export function ulidFactory({
-  clock = Date.now,
-  randomness = pooledRandomness,
-}: ULIDSource = {}): () => string {
+export function ulidFactory(source?: ULIDSource): () => string {
+  const { now, randomness } = checkedSource(checkedOptions(source));
   let last = "";
   return () => {
-    last = ulidAfter(last, clock(), randomness);
+    last = ulidAfter(last, now(), randomness);
     return last;
   };
 }
 
+/** The source with its defaults. */
+export function checkedSource({
+  now = Date.now,
+  randomness = pooledRandomness,
+}: ULIDSource): Required<ULIDSource> {
+  checkFunction(now, "INVALID_NOW", "now");
+  checkFunction(randomness, "INVALID_RANDOMNESS", "randomness");
+  return { now, randomness };
+}
+
 /** An id of the time `now` if that is greater than `last`, else the next id after `last` ("" for none). */
-function ulidAfter(last: string, now: number, randomness = pooledRandomness): string {
+function ulidAfter(last: string, now: number, randomness: () => number): string {
   const time = timePart(now);
   if (time > last) return time + randomPart(randomness);
   if (!last.endsWith(LAST_RANDOM)) return incrementBase32(last);
@@ -58,7 +66,7 @@ export function ulidTime(id: string): number {
  * As `ulidAfter`, in a log that several cortexes write to: to count up from `last` it takes a random step of up
  * to 2^60, for others may count up from that very id at the same time.
  */
-export function ulidBeyond(last: string, now: number, randomness = pooledRandomness): string {
+export function ulidBeyond(last: string, now: number, randomness: () => number): string {
   if (timePart(now) > last) return ulidAfter(last, now, randomness);
   const digits = Array.from(last, (char) => ALPHABET.indexOf(char));
   let carry = 1;
@@ -69,35 +77,19 @@ export function ulidBeyond(last: string, now: number, randomness = pooledRandomn
   }
   const next = digits.map((digit) => ALPHABET[digit]).join("");
   if (isULID(next) && next > last) return next;
-  throw new InputError("INVALID_CLOCK", "clock", "has no id left after the last one in the log");
-}
-
-/** The greatest id that is at most `maxDrift` milliseconds ahead of the time `now`. */
-export function driftBound(now: number, maxDrift = 5 * 60_000): string {
-  checkDrift(maxDrift);
-  return timePart(Math.min(checkedTime(now) + maxDrift, TIME_MAX)) + LAST_RANDOM;
-}
-
-export function checkDrift(maxDrift: unknown): void {
-  if (maxDrift !== undefined && !(Number.isSafeInteger(maxDrift) && (maxDrift as number) >= 0)) {
-    throw new InputError(
-      "INVALID_DRIFT",
-      "maxDrift",
-      `must be whole milliseconds from 0, got ${shapeOf(maxDrift)}`,
-    );
-  }
+  throw new InputError("INVALID_NOW", "now", "has no id left after the last one in the log");
 }
 
 export function checkedTime(now: number): number {
   if (Number.isSafeInteger(now) && now >= 0 && now <= TIME_MAX) return now;
   throw new InputError(
-    "INVALID_CLOCK",
-    "clock",
+    "INVALID_NOW",
+    "now",
     `must return whole milliseconds below 2^48, got ${shapeOf(now)}`,
   );
 }
 
-function timePart(now: number): string {
+export function timePart(now: number): string {
   return encodeTime(checkedTime(now));
 }
 

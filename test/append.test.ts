@@ -8,16 +8,16 @@ import {
   events,
   feed,
   forTrace,
-  get,
+  getEvent,
   InputError,
   latest,
-  migrationsFolder,
   type NewEvent,
   newULID,
   type StoredEvent,
   ulidFactory,
   ulidTime,
 } from "drizzle-event-log";
+import { migrationsFolder } from "drizzle-event-log/migrations";
 import * as schema from "drizzle-event-log/schema";
 import { generateSQLiteDrizzleJson, generateSQLiteMigration } from "drizzle-kit/api";
 import { eq } from "drizzle-orm";
@@ -66,16 +66,16 @@ describe("one event", () => {
       data: { a: 1 },
       vclock: { [ALPHA]: 1, [BETA]: 7 },
     });
-    expect(await get(db, first.id)).toEqual(first);
+    expect(await getEvent(db, first.id)).toEqual(first);
     expect((await add(db, event())).seq).toBe(2);
   });
 
   test("a missing timestamp is the time of the id, also of an id from elsewhere", async () => {
     const { db } = await openLibsql();
-    const id = ulidFactory({ clock: () => Date.UTC(2001, 1, 3, 4, 5, 6, 7) })();
+    const id = ulidFactory({ now: () => Date.UTC(2001, 1, 3, 4, 5, 6, 7) })();
     const stored = await add(db, event({ id }));
     expect(stored.timestamp).toBe("2001-02-03T04:05:06.007Z");
-    expect((await get(db, id))!.timestamp).toBe(stored.timestamp);
+    expect((await getEvent(db, id))!.timestamp).toBe(stored.timestamp);
   });
 
   test("a given id and timestamp are kept to the letter", async () => {
@@ -90,8 +90,8 @@ describe("one event", () => {
     const without = await add(db, event());
     expect(withNull).toHaveProperty("data", null);
     expect(without).not.toHaveProperty("data");
-    expect(await get(db, withNull.id)).toHaveProperty("data", null);
-    expect(await get(db, without.id)).not.toHaveProperty("data");
+    expect(await getEvent(db, withNull.id)).toHaveProperty("data", null);
+    expect(await getEvent(db, without.id)).not.toHaveProperty("data");
   });
 
   test("changing the input afterwards changes neither the log nor the answer", async () => {
@@ -101,8 +101,8 @@ describe("one event", () => {
     const stored = await add(db, input);
     (input.data as { list: number[] }).list.push(2);
     clock[ALPHA] = 2;
-    expect((await get(db, stored.id))!.data).toEqual({ list: [1] });
-    expect(stored).toEqual(await get(db, stored.id));
+    expect((await getEvent(db, stored.id))!.data).toEqual({ list: [1] });
+    expect(stored).toEqual(await getEvent(db, stored.id));
   });
 
   test.each([
@@ -202,7 +202,7 @@ describe("the transaction", () => {
     expect(stored).toMatchObject({ seq: 1, data: [1] });
     const batch = db.transaction((tx) => append(tx, [event(), event()]));
     expect(batch.map(({ seq }) => seq)).toEqual([2, 3]);
-    expect(get(db, stored.id)).toEqual(stored);
+    expect(getEvent(db, stored.id)).toEqual(stored);
     expect(forTrace(db, "trace")).toEqual([stored, ...batch]);
     expect(latest(db, { limit: 1 })).toEqual(batch.slice(1));
   });
@@ -599,10 +599,10 @@ describe("another table", () => {
     expect(both.length).toBe(2);
     expect(both[0]).toEqual(stored);
     expect(await forTrace(db, "trace", options)).toEqual(both);
-    expect(await get(db, stored.id, options)).toEqual(stored);
+    expect(await getEvent(db, stored.id, options)).toEqual(stored);
     expect(await latest(db, { ...options, limit: 2 })).toEqual(both.toReversed());
     expect(await everything(db)).toEqual([]);
-    expect(await get(db, stored.id)).toBeUndefined();
+    expect(await getEvent(db, stored.id)).toBeUndefined();
   });
 
   test("has the same checks and the same unique places", async () => {

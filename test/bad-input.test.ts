@@ -6,7 +6,7 @@ import {
   type FeedOptions,
   feed,
   forTrace,
-  get,
+  getEvent,
   InputError,
   type InputErrorCode,
   latest,
@@ -500,7 +500,7 @@ refuseCall("INVALID_LIMIT", "limit", {
 });
 for (const [name, value] of Object.entries(notULIDs)) {
   const id = value as string;
-  refuseCall("INVALID_ID", "id", { [`get: ${name}`]: (_, db) => get(db, id) });
+  refuseCall("INVALID_ID", "id", { [`get: ${name}`]: (_, db) => getEvent(db, id) });
   refuseCall("INVALID_CURSOR", "after", {
     [`forTrace, after: ${name}`]: (_, db) => forTrace(db, "trace", { after: id }),
   });
@@ -608,7 +608,7 @@ test.each([Number.NaN, null, "lots", {}])(
 
 async function comesBack({ input }: Accepted): Promise<void> {
   const stored = await log.db.transaction((tx) => append(tx, input));
-  const read = (await get(log.db, stored.id))!;
+  const read = (await getEvent(log.db, stored.id))!;
   const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
   deepStrictEqual({ ...read }, { seq: read.seq, id: read.id, timestamp: read.timestamp, ...given });
   deepStrictEqual(read, stored);

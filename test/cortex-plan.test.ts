@@ -8,7 +8,7 @@ const TRACE = "events_trace_id_id_index";
 const PLACE = "events_cortex_id_counter_unique";
 
 const SIZE = 3000;
-const makeId = ulidFactory({ clock: () => Date.UTC(2026, 0), randomness: seeded(1) });
+const makeId = ulidFactory({ now: () => Date.UTC(2026, 0), randomness: seeded(1) });
 const cortexIds = [ALPHA, BETA, ...Array.from({ length: 20 }, makeId)];
 const counters = new Map<string, number>();
 const log = Array.from({ length: SIZE }, (_, i) => {
@@ -27,7 +27,7 @@ const log = Array.from({ length: SIZE }, (_, i) => {
 // Opened anew by each query: a cortex that has written has less to look up.
 const plain = () => openCortex({ id: ALPHA, origin: "alpha" });
 const strict = () => openCortex({ id: ALPHA, origin: "alpha", lifecycle: true });
-const early = () => openCortex({ id: ALPHA, origin: "alpha", clock: () => 0, maxDrift: 0 });
+const early = () => openCortex({ id: ALPHA, origin: "alpha", now: () => 0, maxDrift: 0 });
 const update = { action: "update", traceId: "t1" } as const;
 const retry = { ...update, id: newULID() };
 const stamping = [PLACE, ID, TRACE];

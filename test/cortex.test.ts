@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import {
   type Action,
-  accept,
   append,
   ConflictError,
   type CortexOptions,
@@ -22,6 +21,7 @@ import {
   ulidFactory,
   ulidTime,
 } from "drizzle-event-log";
+import { accept } from "drizzle-event-log/federation";
 import { drizzle as drizzleProxy } from "drizzle-orm/sqlite-proxy";
 import fc from "fast-check";
 import { describe, expect, expectTypeOf, test } from "vitest";
@@ -50,7 +50,7 @@ function mutation(over: Partial<Mutation> | Record<string, unknown> = {}): Mutat
 
 /** A cortex at a standing clock, whose appends each have a transaction of their own. */
 function writer(db: Libsql, options: Partial<Omit<CortexOptions, "schemas">> = {}) {
-  const cortex = openCortex({ id: ALPHA, origin: "alpha", clock: () => NOW, ...options });
+  const cortex = openCortex({ id: ALPHA, origin: "alpha", now: () => NOW, ...options });
   return {
     cortex,
     add: (over: Parameters<typeof mutation>[0] = {}) =>
@@ -61,7 +61,7 @@ function writer(db: Libsql, options: Partial<Omit<CortexOptions, "schemas">> = {
 }
 
 const withoutSeq = ({ seq, ...event }: StoredEvent): Event => event;
-const idAt = (time: number) => ulidFactory({ clock: () => time })();
+const idAt = (time: number) => ulidFactory({ now: () => time })();
 const counters = (list: readonly StoredEvent[], id = ALPHA) => list.map(({ vclock }) => vclock?.[id]);
 
 /** A validator as a library would make it. */
@@ -208,7 +208,7 @@ describe.each(drivers)("on %s", (driver, open) => {
       await add({ id: other, action: "trash" });
       statements.length = 0;
       expect(await add({ ...retry, data: { b: [2], a: 1 } })).toEqual(first);
-      expect(await writer(db, { clock: () => NOW + 1 }).add({ ...retry, action: "create" })).toEqual(first);
+      expect(await writer(db, { now: () => NOW + 1 }).add({ ...retry, action: "create" })).toEqual(first);
       expect(await writer(db, { origin: "renamed" }).add(retry)).toEqual(first);
       expect(await everything(db)).toHaveLength(2);
       expect((await add({ action: "recover" })).vclock).toEqual({ [ALPHA]: 3 });
@@ -218,7 +218,7 @@ describe.each(drivers)("on %s", (driver, open) => {
       const { db } = await opened();
       let strict = false;
       const create = schema((value) => (strict ? { issues: [{ message: "no" }] } : { value }));
-      const cortex = openCortex({ id: ALPHA, origin: "alpha", clock: () => NOW, schemas: { create } });
+      const cortex = openCortex({ id: ALPHA, origin: "alpha", now: () => NOW, schemas: { create } });
       const retry = { id: idAt(NOW), action: "create" as const, traceId: "trace", data: 1 };
       await db.transaction((tx) => cortex.append(tx, retry));
       strict = true;
@@ -229,7 +229,7 @@ describe.each(drivers)("on %s", (driver, open) => {
     test("makes a retry answer with the stored event also after a long step back of the clock", async () => {
       const { db } = await opened();
       let now = NOW;
-      const { add } = writer(db, { clock: () => now });
+      const { add } = writer(db, { now: () => now });
       const retry = { id: idAt(NOW), data: 1 };
       const first = await add(retry);
       now -= 10 * MINUTE;
@@ -303,7 +303,7 @@ describe.each(drivers)("on %s", (driver, open) => {
     test("is answered with the stored event also after the clock has stepped back", async () => {
       const { db } = await opened();
       let now = NOW;
-      const { add } = writer(db, { clock: () => now });
+      const { add } = writer(db, { now: () => now });
       const id = idAt(NOW);
       const first = await add({ id });
       now -= 10 * MINUTE;
@@ -567,7 +567,7 @@ describe.each(drivers)("on %s", (driver, open) => {
         expect(stored.id > id).toBe(followed);
         expect(stored.vclock).toEqual({ [ALPHA]: 1, [BETA]: 1 });
         expect(stored.timestamp).toBe("2026-01-01T00:00:00.000Z");
-        expect(ids(await drifted(db, { clock: () => NOW }))).toEqual(followed ? [] : [id]);
+        expect(ids(await drifted(db, { now: () => NOW }))).toEqual(followed ? [] : [id]);
       }
     });
 
@@ -584,12 +584,12 @@ describe.each(drivers)("on %s", (driver, open) => {
       const far = [3, 1, 2].map((hours) => idAt(NOW + hours * 60 * MINUTE));
       await db.transaction((tx) => append(tx, [event({ id: idAt(NOW) }), ...far.map((id) => event({ id }))]));
       const sorted = [...far].sort();
-      expect(ids(await drifted(db, { clock: () => NOW }))).toEqual(sorted);
-      expect(ids(await drifted(db, { clock: () => NOW, limit: 2 }))).toEqual(sorted.slice(0, 2));
-      expect(ids(await drifted(db, { clock: () => NOW + 60 * MINUTE }))).toEqual(sorted.slice(1));
-      expect(ids(await drifted(db, { clock: () => NOW, maxDrift: 120 * MINUTE }))).toEqual(sorted.slice(2));
-      const bad = inputErrorOf(() => drifted(db, { clock: () => Number.NaN }));
-      expect(bad.code).toBe("INVALID_CLOCK");
+      expect(ids(await drifted(db, { now: () => NOW }))).toEqual(sorted);
+      expect(ids(await drifted(db, { now: () => NOW, limit: 2 }))).toEqual(sorted.slice(0, 2));
+      expect(ids(await drifted(db, { now: () => NOW + 60 * MINUTE }))).toEqual(sorted.slice(1));
+      expect(ids(await drifted(db, { now: () => NOW, maxDrift: 120 * MINUTE }))).toEqual(sorted.slice(2));
+      const bad = inputErrorOf(() => drifted(db, { now: () => Number.NaN }));
+      expect(bad.code).toBe("INVALID_NOW");
       expect(inputErrorOf(() => drifted(db, { maxDrift: -1 })).code).toBe("INVALID_DRIFT");
     });
 
@@ -598,7 +598,7 @@ describe.each(drivers)("on %s", (driver, open) => {
       async (step) => {
         const { db } = await opened();
         let now = NOW;
-        const { add } = writer(db, { clock: () => now });
+        const { add } = writer(db, { now: () => now });
         const before = await add();
         now -= step;
         const after = await add();
@@ -617,7 +617,7 @@ describe.each(drivers)("on %s", (driver, open) => {
       made.push(ids([await add(), ...(await addAll({}, {})), await add()]));
     }
     expect(made[0]).toEqual(made[1]);
-    expect(made[0]![0]).toBe(ulidFactory({ clock: () => NOW, randomness: seeded(3) })());
+    expect(made[0]![0]).toBe(ulidFactory({ now: () => NOW, randomness: seeded(3) })());
     expect(new Set(made.flat()).size).toBe(8);
   });
 
@@ -635,9 +635,9 @@ describe.each(drivers)("on %s", (driver, open) => {
     const times = [Number.NaN, -1, 0.5, Number.POSITIVE_INFINITY, 2 ** 48, "1", undefined];
     await db.transaction((tx) => {
       for (const time of [...times, Date.UTC(10000, 0), 2 ** 48 - 1]) {
-        const { cortex } = writer(db, { clock: () => time as number });
+        const { cortex } = writer(db, { now: () => time as number });
         const { code } = inputErrorOf(() => cortex.append(tx, mutation()));
-        expect([code, time]).toEqual([times.includes(time) ? "INVALID_CLOCK" : "INVALID_TIMESTAMP", time]);
+        expect([code, time]).toEqual([times.includes(time) ? "INVALID_NOW" : "INVALID_TIMESTAMP", time]);
       }
       return undefined as never;
     });
@@ -765,7 +765,7 @@ describe.each(drivers)("on %s, after an event of its own, a cortex", (_driver, o
       (db, i) =>
         db.transaction((tx) =>
           accept(tx, [theirs(i, { timestamp: "2026-01-01T00:00:00Z", vclock: { [BETA]: i + 1 } }) as Event], {
-            clock: () => NOW,
+            now: () => NOW,
           }),
         ),
     ],
@@ -833,7 +833,7 @@ describe.each(drivers)("on %s, after an event of its own, a cortex", (_driver, o
     const { cortex, add } = writer(db);
     const event = await add();
     await writer(other, { id: BETA }).add();
-    await other.transaction((tx) => accept(tx, [withoutSeq(event)], { clock: () => NOW }));
+    await other.transaction((tx) => accept(tx, [withoutSeq(event)], { now: () => NOW }));
     const next = await other.transaction((tx) => cortex.append(tx, mutation()));
     expect(next.vclock).toEqual({ [ALPHA]: 2, [BETA]: 1 });
   });
@@ -905,7 +905,7 @@ test("on a synchronous driver several appends of one transaction follow on one a
 
 test("through Promise.all in one transaction appends are dense, distinct and in order", async () => {
   const { db } = await openLibsql();
-  const cortexes = [ALPHA, ALPHA, BETA].map((id) => openCortex({ id, origin: "x", clock: () => NOW }));
+  const cortexes = [ALPHA, ALPHA, BETA].map((id) => openCortex({ id, origin: "x", now: () => NOW }));
   const stored = await db.transaction((tx) =>
     Promise.all(
       Array.from({ length: 60 }, (_, i) => cortexes[i % 3]!.append(tx, mutation({ traceId: `t${i % 5}` }))),
@@ -980,7 +980,7 @@ test("two logs that both follow one id ahead of their clocks never make the same
   const ahead = event({ id: idAt(NOW + MINUTE), cortexId: newULID() });
   const next = [ALPHA, BETA].map((id) => {
     const { db } = openSqlite();
-    const cortex = openCortex({ id, origin: "x", clock: () => NOW });
+    const cortex = openCortex({ id, origin: "x", now: () => NOW });
     db.transaction((tx) => append(tx, ahead));
     return db.transaction((tx) => cortex.append(tx, [mutation(), mutation()]));
   });
@@ -1005,7 +1005,7 @@ describe("under any clocks", () => {
       fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
         const { db } = openSqlite();
         const times = [NOW, NOW, NOW];
-        const cortexes = cortexIds.map((id, i) => openCortex({ id, origin: "x", clock: () => times[i]! }));
+        const cortexes = cortexIds.map((id, i) => openCortex({ id, origin: "x", now: () => times[i]! }));
         const seen: Record<string, number> = {};
         for (const { cortex, move, size } of steps) {
           times[cortex]! += move;
@@ -1033,7 +1033,7 @@ describe("under any clocks", () => {
           const { db } = openSqlite();
           let now = NOW;
           const cortexes = cortexIds.map((id, i) =>
-            openCortex({ id, origin: "x", clock: () => now + offsets[i]! }),
+            openCortex({ id, origin: "x", now: () => now + offsets[i]! }),
           );
           // A poisoned id from the start on: nobody may follow it.
           const poison = idAt(NOW + 10 * 365 * 24 * 60 * MINUTE);

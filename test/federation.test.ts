@@ -2,27 +2,29 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
-  type Accepted,
   type Action,
-  accept,
   append,
   clock,
   createEventsTable,
-  databasePeer,
   type Event,
   feed,
   formatEvent,
   type Mutation,
-  migrationsFolder,
-  missing,
   openCortex,
-  type PullProgress,
-  pull,
   type StoredEvent,
   ulidFactory,
   type VectorClock,
 } from "drizzle-event-log";
+import {
+  type Accepted,
+  accept,
+  databasePeer,
+  missing,
+  type PullProgress,
+  pull,
+} from "drizzle-event-log/federation";
 import { openLibsql as openWriter, writeTransaction } from "drizzle-event-log/libsql";
+import { migrationsFolder } from "drizzle-event-log/migrations";
 import { sql } from "drizzle-orm";
 import { migrate } from "drizzle-orm/libsql/migrator";
 import fc from "fast-check";
@@ -43,8 +45,8 @@ const makeId = ulidFactory();
 /** A log and the cortex that writes to it. Their clocks are hours apart: the order of ids is not that of causes. */
 async function openNode(i: number, driver: string = "better-sqlite3") {
   const { db, statements } = await open(driver);
-  const clock = () => Date.now() - i * 3_600_000;
-  const cortex = openCortex<Action>({ id: cortexId(i), origin: `node ${i}`, clock });
+  const now = () => Date.now() - i * 3_600_000;
+  const cortex = openCortex<Action>({ id: cortexId(i), origin: `node ${i}`, now });
   const write = (...traceIds: string[]) => {
     const mutations = traceIds.map((traceId): Mutation => ({ action: "update", traceId, data: { by: i } }));
     return transaction(db, (tx) => cortex.append(tx, mutations));
@@ -181,11 +183,11 @@ describe.each(DRIVERS)("accept on %s", (driver) => {
   test("it reports ids that are too far ahead of the clock, and only those", async () => {
     const { db } = await open(driver);
     const now = Date.UTC(2026, 0);
-    const at = (ahead: number) => ulidFactory({ clock: () => now + ahead })();
+    const at = (ahead: number) => ulidFactory({ now: () => now + ahead })();
     const page = [0, 1000, 1001, 86_400_000].map((ahead, i) => foreign(ALPHA, i + 1, { id: at(ahead) }));
-    const accepted = await take(db, page, { clock: () => now, maxDrift: 1000 });
+    const accepted = await take(db, page, { now: () => now, maxDrift: 1000 });
     expect(accepted.map(({ drifted }) => drifted)).toEqual([false, false, true, true]);
-    const again = await take(db, page, { clock: () => now + 86_400_000, maxDrift: 1000 });
+    const again = await take(db, page, { now: () => now + 86_400_000, maxDrift: 1000 });
     expect(again.map(({ drifted }) => drifted)).toEqual([false, false, false, false]);
   });
 
@@ -611,7 +613,7 @@ test("cortexes that go on from the same log at the same moment make events of di
   const now = Date.now();
   const nodes = [60_000, 0, 0, 0].map((ahead, i) => ({
     db: openSqlite().db,
-    cortex: openCortex<Action>({ id: cortexId(i), origin: `node ${i}`, clock: () => now + ahead }),
+    cortex: openCortex<Action>({ id: cortexId(i), origin: `node ${i}`, now: () => now + ahead }),
   }));
   const append = ({ db, cortex }: (typeof nodes)[0]) =>
     db.transaction((tx) => cortex.append(tx, { action: "update", traceId: "t" })).id;

@@ -1,14 +1,7 @@
 import { type Client, createClient } from "@libsql/client";
 import SQLite from "better-sqlite3";
-import {
-  append,
-  type Event,
-  feed,
-  InputError,
-  migrationsFolder,
-  migrationsTable,
-  type NewEvent,
-} from "drizzle-event-log";
+import { append, type Event, feed, InputError, type NewEvent } from "drizzle-event-log";
+import { migrationsFolder, migrationsTable } from "drizzle-event-log/migrations";
 import { drizzle as drizzleSync } from "drizzle-orm/better-sqlite3";
 import { migrate as migrateSync } from "drizzle-orm/better-sqlite3/migrator";
 import { drizzle } from "drizzle-orm/libsql";

@@ -35,7 +35,7 @@ const blank: Note = { title: "", stars: 0 };
 // The same table, typed with the app's actions.
 const log = events as unknown as EventsTable<NoteEvents>;
 
-const makeId = ulidFactory({ clock: () => Date.UTC(2026, 0) });
+const makeId = ulidFactory({ now: () => Date.UTC(2026, 0) });
 const happened = (action: string, data?: unknown, over = {}) =>
   ({ ...event({ id: makeId(), action, data }), timestamp: "2026-01-01T00:00:00Z", ...over }) as Event<any>;
 

@@ -1,19 +1,17 @@
 import {
-  accept,
   append,
   appendQuery,
   clock,
   createEventsTable,
-  databasePeer,
   divergences,
   type Event,
   feed,
   heads,
-  migrationsFolder,
   openCortex,
-  pull,
   type StoredEvent,
 } from "drizzle-event-log";
+import { accept, databasePeer, pull } from "drizzle-event-log/federation";
+import { migrationsFolder } from "drizzle-event-log/migrations";
 import { sql } from "drizzle-orm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -45,8 +43,8 @@ async function live(steps: readonly (typeof step extends fc.Arbitrary<infer Step
   const random = seeded(1);
   const skews = CORTEXES.map(() => 0);
   const nodes = CORTEXES.map((id, i) => {
-    const clock = () => Date.UTC(2026, 0) + skews[i]!;
-    const cortex = openCortex({ id, origin: "node", clock, randomness: random, maxDrift: 1000 });
+    const now = () => Date.UTC(2026, 0) + skews[i]!;
+    const cortex = openCortex({ id, origin: "node", now, randomness: random, maxDrift: 1000 });
     return { cortex, db: openSqlite().db, knows: new Set<string>() };
   });
   const causes = new Map<string, ReadonlySet<string>>();
@@ -295,7 +293,7 @@ describe("what divergences reads", () => {
   test("a trace that each change followed on from is never looked at, whoever wrote", async () => {
     const time = { now: Date.UTC(2026, 0) };
     const [one, other] = [ONE, OTHER].map((id) => ({
-      cortex: openCortex({ id, origin: "node", clock: () => time.now }),
+      cortex: openCortex({ id, origin: "node", now: () => time.now }),
       db: openSqlite().db,
     })) as [any, any];
     for (let round = 0; round < 20; round++) {

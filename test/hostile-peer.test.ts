@@ -8,18 +8,20 @@ import {
   type Event,
   feed,
   formatEvent,
-  type HttpPeerOptions,
-  handler,
   heads,
-  httpPeer,
   openCortex,
-  type Peer,
-  PeerError,
-  pull,
   type StoredEvent,
   ulidFactory,
   type VectorClock,
 } from "drizzle-event-log";
+import {
+  type HttpPeerOptions,
+  httpPeer,
+  type Peer,
+  PeerError,
+  pull,
+  serveLog,
+} from "drizzle-event-log/federation";
 import { afterAll, describe, expect, test } from "vitest";
 import { ALPHA, BETA, errorOf, event, ids, openSqlite, thrownBy } from "./fixture.js";
 
@@ -446,7 +448,7 @@ test("a signal ends a pull whose peer never answers", async () => {
   expect(await pulled).toBe(stop.signal.reason);
 });
 
-// The handler, asked by someone who is no peer -----------------------------------------------------------------
+// The serveLog, asked by someone who is no peer -----------------------------------------------------------------
 
 describe("the handler", () => {
   const authorized = { authorization: "Bearer secret" };
@@ -456,7 +458,7 @@ describe("the handler", () => {
   const post = (body: BodyInit | null, path = "/missing") => ask(path, { method: "POST", body });
   const openHandler = (options = {}) => {
     const db = openLog();
-    return { db, answer: handler(db, { cortexId: ALPHA, authorize, ...options }) };
+    return { db, answer: serveLog(db, { cortexId: ALPHA, authorize, ...options }) };
   };
 
   test("it serves the clock and what is missing, at the end of any path, with its cortex's id", async () => {
@@ -475,11 +477,11 @@ describe("the handler", () => {
   test("without authorize it cannot be made", () => {
     const db = openLog();
     for (const authorize of [undefined, null, true, "yes"]) {
-      expect(thrownBy(() => handler(db, { cortexId: ALPHA, authorize } as never))).toMatchObject({
+      expect(thrownBy(() => serveLog(db, { cortexId: ALPHA, authorize } as never))).toMatchObject({
         code: "INVALID_AUTHORIZE",
       });
     }
-    expect(thrownBy(() => handler(db, { cortexId: "alpha", authorize: () => true }))).toMatchObject({
+    expect(thrownBy(() => serveLog(db, { cortexId: "alpha", authorize: () => true }))).toMatchObject({
       code: "INVALID_CORTEX_ID",
     });
   });
@@ -494,7 +496,7 @@ describe("the handler", () => {
     ["a promise of text", async () => "yes"],
   ])("authorize that answers with %s keeps everything back, and nothing is read", async (_, authorize) => {
     const { db, statements } = openSqlite();
-    const answer = handler(db, { cortexId: ALPHA, authorize: authorize as () => boolean });
+    const answer = serveLog(db, { cortexId: ALPHA, authorize: authorize as () => boolean });
     for (const request of [ask("/clock"), post('{"clock":{}}'), ask("/nothing")]) {
       const response = await answer(request);
       expect(response.status).toBe(403);
@@ -511,7 +513,7 @@ describe("the handler", () => {
       () => Promise.reject(new Error("no")),
     ]) {
       const { db, statements } = openSqlite();
-      const answer = handler(db, { cortexId: ALPHA, authorize });
+      const answer = serveLog(db, { cortexId: ALPHA, authorize });
       expect(await errorOf(() => answer(ask("/clock")))).toMatchObject({ message: "no" });
       expect(statements).toEqual([]);
       const url = await serve(answer);
@@ -599,7 +601,7 @@ describe("the handler", () => {
 
   test("an error of the database is the server's to see, not the peer's", async () => {
     const { client, db } = openSqlite();
-    const answer = handler(db, { cortexId: ALPHA, authorize });
+    const answer = serveLog(db, { cortexId: ALPHA, authorize });
     client.close();
     expect(await errorOf(() => answer(ask("/clock")))).toBeInstanceOf(Error);
     expect(await errorOf(() => answer(post('{"clock":{}}')))).toBeInstanceOf(Error);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { createClient } from "@libsql/client";
-import { feed, InputError, migrationsFolder, migrationsTable, openCortex } from "drizzle-event-log";
+import { feed, InputError, openCortex } from "drizzle-event-log";
 import {
   DeadlineError,
   type LibsqlDatabase,
@@ -14,6 +14,7 @@ import {
   writeTogether,
   writeTransaction,
 } from "drizzle-event-log/libsql";
+import { migrationsFolder, migrationsTable } from "drizzle-event-log/migrations";
 import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/libsql";
 import { migrate } from "drizzle-orm/libsql/migrator";

@@ -5,7 +5,7 @@ import {
   events,
   feed,
   forTrace,
-  get,
+  getEvent,
   heads,
   latest,
   newULID,
@@ -24,7 +24,7 @@ const TRACE = "events_trace_id_id_index";
 const PLACE = "events_cortex_id_counter_unique";
 
 const SIZE = 4000;
-const makeId = ulidFactory({ clock: () => Date.UTC(2026, 0), randomness: seeded(1) });
+const makeId = ulidFactory({ now: () => Date.UTC(2026, 0), randomness: seeded(1) });
 const log = Array.from({ length: SIZE }, (_, i) => {
   const cortexId = i % 3 === 0 ? BETA : ALPHA;
   const action = i % 10 === 0 ? ("create" as const) : ("update" as const);
@@ -65,7 +65,7 @@ const queries: [name: string, run: (db: Libsql) => unknown, ...uses: string[]][]
   ["heads", (db) => heads(db, "trace-1"), TRACE],
   ["divergences", (db) => divergences(db), "events_branched_index", TRACE],
   ["latest", (db) => latest(db), PRIMARY],
-  ["get", (db) => get(db, middle), ID],
+  ["get", (db) => getEvent(db, middle), ID],
   [
     "append of a new event",
     (db) => db.transaction((tx) => append(tx, event({ id: newULID(), vclock: { [ALPHA]: SIZE + 1 } }))),

@@ -9,7 +9,7 @@ import {
   type FeedOptions,
   feed,
   forTrace,
-  get,
+  getEvent,
   isULID,
   latest,
   type NewEvent,
@@ -139,7 +139,7 @@ describe("forTrace", () => {
 
   test("an event that arrives late stands at its own time", async () => {
     const { db, stored } = await open();
-    const id = ulidFactory({ clock: () => 1_000_000 })();
+    const id = ulidFactory({ now: () => 1_000_000 })();
     const late = await add(db, event({ id, cortexId: BETA }));
     expect(await forTrace(db, "trace")).toEqual([late, ...stored]);
   });
@@ -159,7 +159,7 @@ describe("uncommitted events", () => {
       expect(await since(tx, "", 10)).toEqual(both);
       expect(await feed(tx)).toEqual(both);
       expect(await latest(tx, { limit: 1 })).toEqual([own]);
-      expect(await get(tx, own.id)).toEqual(own);
+      expect(await getEvent(tx, own.id)).toEqual(own);
       for await (const page of pages(tx)) expect(page).toEqual(both);
     });
   });
@@ -173,7 +173,7 @@ describe("uncommitted events", () => {
       expect(await forTrace(tx, "trace")).toEqual([committed, stored]);
       expect(await forTrace(reader.db, "trace")).toEqual([committed]);
       expect(await feed(reader.db)).toEqual([committed]);
-      expect(await get(reader.db, stored.id)).toBeUndefined();
+      expect(await getEvent(reader.db, stored.id)).toBeUndefined();
       return stored;
     });
     expect(await forTrace(reader.db, "trace")).toEqual([committed, own]);
@@ -210,7 +210,7 @@ describe("feed", () => {
   test("gives events in the order of arrival, late ones last, so that a follower misses none", async () => {
     const { db, stored } = await open();
     const cursor = stored.at(-1)!.seq;
-    const late = await add(db, event({ id: ulidFactory({ clock: () => 0 })() }));
+    const late = await add(db, event({ id: ulidFactory({ now: () => 0 })() }));
     expect(await feed(db, { after: cursor })).toEqual([late]);
     expect((await since(db, "", 1))[0]).toEqual(late);
   });
@@ -334,7 +334,7 @@ describe("latest and get", () => {
       db,
       Array.from({ length: 120 }, () => event()),
     );
-    const late = await add(db, event({ id: ulidFactory({ clock: () => 0 })() }));
+    const late = await add(db, event({ id: ulidFactory({ now: () => 0 })() }));
     expect(await latest(db)).toEqual([...stored, late].toReversed().slice(0, 100));
     expect(await latest(db, { limit: 2 })).toEqual([late, stored.at(-1)]);
     expect(await latest((await openLibsql()).db)).toEqual([]);
@@ -347,9 +347,9 @@ describe("latest and get", () => {
       event({ data: { deep: [1] }, vclock: { [ALPHA]: 1 } }),
       event(),
     ]);
-    expect(await get(db, stored!.id)).toEqual(stored);
-    expect(await get(db, newULID())).toBeUndefined();
-    expect(get(openSqlite().db, newULID())).toBeUndefined();
+    expect(await getEvent(db, stored!.id)).toEqual(stored);
+    expect(await getEvent(db, newULID())).toBeUndefined();
+    expect(getEvent(openSqlite().db, newULID())).toBeUndefined();
   });
 });
 
@@ -365,7 +365,7 @@ describe("for any log", () => {
     })
     .map(({ time, random, ...rest }) => {
       const randomness = seeded(Math.floor(random * 2 ** 32));
-      return event({ ...rest, id: ulidFactory({ clock: () => time, randomness })() });
+      return event({ ...rest, id: ulidFactory({ now: () => time, randomness })() });
     });
   const aLog = fc.uniqueArray(fc.array(anEvent, { maxLength: 12 }), { maxLength: 5 }).map((batches) => {
     const seen = new Set<string>();
@@ -429,7 +429,7 @@ describe("for any log", () => {
     .map((value) => JSON.parse(JSON.stringify(value)) as unknown);
   const aULID = fc
     .tuple(fc.integer({ min: 0, max: 2 ** 48 - 1 }), fc.integer())
-    .map(([time, seed]) => ulidFactory({ clock: () => time, randomness: seeded(seed) })());
+    .map(([time, seed]) => ulidFactory({ now: () => time, randomness: seeded(seed) })());
   const aName = text.filter((s) => s.length > 0 && s.length < 256);
   const aCounter = fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constantFrom(2 ** 53 - 1, 2 ** 31, 2 ** 32));
   type ClockParts = [cortexId: string, entries: [string, number][], own: number];
@@ -457,14 +457,14 @@ describe("for any log", () => {
       // Rolled back, so that no two runs meet in one place.
       const run = libsql.db.transaction(async (tx) => {
         const stored = await append(tx, input);
-        check(stored, await get(tx, stored.id), ...(await forTrace(tx, traceId)));
+        check(stored, await getEvent(tx, stored.id), ...(await forTrace(tx, traceId)));
         throw refused;
       });
       if ((await errorOf(() => run)) !== refused) await run;
       const runSync = () =>
         sqlite.db.transaction((tx) => {
           const stored = append(tx, input);
-          check(stored, get(tx, stored.id), ...forTrace(tx, traceId));
+          check(stored, getEvent(tx, stored.id), ...forTrace(tx, traceId));
           throw refused;
         });
       if (thrownBy(runSync) !== refused) runSync();

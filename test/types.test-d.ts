@@ -7,7 +7,7 @@ import {
   type Event,
   feed,
   forTrace,
-  get,
+  getEvent,
   latest,
   type NewEvent,
   pages,
@@ -58,7 +58,7 @@ export function asynchronousDrivers(
   }
   expectTypeOf(since(d1, "", 1)).toEqualTypeOf<Promise<StoredEvent[]>>();
   expectTypeOf(latest(proxy)).toEqualTypeOf<Promise<StoredEvent[]>>();
-  expectTypeOf(get(libsql, "id")).toEqualTypeOf<Promise<StoredEvent | undefined>>();
+  expectTypeOf(getEvent(libsql, "id")).toEqualTypeOf<Promise<StoredEvent | undefined>>();
 }
 
 export function synchronousDrivers(
@@ -72,7 +72,7 @@ export function synchronousDrivers(
   sqlite.transaction((tx) => {
     expectTypeOf(append(tx, input)).toEqualTypeOf<StoredEvent>();
     expectTypeOf(append(tx, [input])).toEqualTypeOf<StoredEvent[]>();
-    expectTypeOf(get(tx, "id")).toEqualTypeOf<StoredEvent | undefined>();
+    expectTypeOf(getEvent(tx, "id")).toEqualTypeOf<StoredEvent | undefined>();
   });
   sqliteWithSchema.transaction((tx) => expectTypeOf(append(tx, input)).toEqualTypeOf<StoredEvent>());
   bun.transaction((tx) => expectTypeOf(append(tx, input)).toEqualTypeOf<StoredEvent>());
@@ -84,7 +84,7 @@ export function synchronousDrivers(
   expectTypeOf(forTrace(bun, "t")).toEqualTypeOf<StoredEvent[]>();
   expectTypeOf(since(sqljs, "", 1)).toEqualTypeOf<StoredEvent[]>();
   expectTypeOf(latest(durable)).toEqualTypeOf<StoredEvent[]>();
-  expectTypeOf(get(expo, "id")).toEqualTypeOf<StoredEvent | undefined>();
+  expectTypeOf(getEvent(expo, "id")).toEqualTypeOf<StoredEvent | undefined>();
   expectTypeOf(pages(sqlite)).toEqualTypeOf<AsyncGenerator<StoredEvent[], void, undefined>>();
 }
 
@@ -197,7 +197,9 @@ export function theAppsOwnActions(db: LibSQLDatabase, sqlite: BetterSQLite3Datab
   expectTypeOf(forTrace(sqlite, "t", { table })).toEqualTypeOf<StoredEvent<Action | "publish">[]>();
   expectTypeOf(since(sqlite, "", 1, { table })).toEqualTypeOf<StoredEvent<Action | "publish">[]>();
   expectTypeOf(latest(sqlite, { table })).toEqualTypeOf<StoredEvent<Action | "publish">[]>();
-  expectTypeOf(get(sqlite, "id", { table })).toEqualTypeOf<StoredEvent<Action | "publish"> | undefined>();
+  expectTypeOf(getEvent(sqlite, "id", { table })).toEqualTypeOf<
+    StoredEvent<Action | "publish"> | undefined
+  >();
 }
 
 interface Article {

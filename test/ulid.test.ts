@@ -57,7 +57,7 @@ describe("a generator", () => {
   test("gives ever greater ids, whatever its clock does: forward, frozen, back", () => {
     const holds = (times: number[], randomness: () => number) => {
       let now = 0;
-      const next = ulidFactory({ clock: () => now, randomness });
+      const next = ulidFactory({ now: () => now, randomness });
       const ids = times.map((time) => {
         now = time;
         return next();
@@ -76,18 +76,18 @@ describe("a generator", () => {
   });
 
   test("counts up by one while the clock stands still or steps back", () => {
-    const next = ulidFactory({ clock: inTurn(1000, 1000, 999, 0, 1000), randomness: seeded(1) });
+    const next = ulidFactory({ now: inTurn(1000, 1000, 999, 0, 1000), randomness: seeded(1) });
     const values = Array.from({ length: 8 }, () => decode(next())!);
     expect(values.map((value) => value - values[0]!)).toEqual([0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n]);
   });
 
   test("takes the time of its clock as soon as that is ahead again", () => {
-    const next = ulidFactory({ clock: inTurn(1000, 5, 1001), randomness: seeded(1) });
+    const next = ulidFactory({ now: inTurn(1000, 5, 1001), randomness: seeded(1) });
     expect([next(), next(), next()].map(timeOf)).toEqual([1000, 1000, 1001]);
   });
 
   test("carries a full random part into the time, and goes on", () => {
-    const next = ulidFactory({ clock: () => 1000, randomness: () => NEARLY_ONE });
+    const next = ulidFactory({ now: () => 1000, randomness: () => NEARLY_ONE });
     const ids = Array.from({ length: 5 }, next);
     expect(ids.every((id) => id.endsWith("Z".repeat(16)))).toBe(true);
     expect(ids.map(timeOf)).toEqual([1000, 1001, 1002, 1003, 1004]);
@@ -97,7 +97,7 @@ describe("a generator", () => {
   test("carries within the random part", () => {
     // All Z but for the first: the next id turns every Z to 0.
     const randomness = inTurn(0, ...Array.from({ length: 15 }, () => NEARLY_ONE));
-    const next = ulidFactory({ clock: () => 0, randomness });
+    const next = ulidFactory({ now: () => 0, randomness });
     expect([next(), next()]).toEqual([
       `${"0".repeat(11)}${"Z".repeat(15)}`,
       `${"0".repeat(10)}1${"0".repeat(15)}`,
@@ -106,13 +106,13 @@ describe("a generator", () => {
 
   test("spells 10 characters of time and 16 of randomness, each drawn from all 32", () => {
     const randomness = inTurn(...Array.from({ length: 16 }, (_, i) => (2 * i + 1) / 32));
-    const next = ulidFactory({ clock: () => 1469922850259, randomness });
+    const next = ulidFactory({ now: () => 1469922850259, randomness });
     expect(next()).toBe(`${ALPHA.slice(0, 10)}13579BDFHKNQSVXZ`);
   });
 
   test("is independent of every other generator", () => {
-    const far = ulidFactory({ clock: () => TIME_MAX });
-    const [a, b] = [1, 2].map((seed) => ulidFactory({ clock: () => 1000, randomness: seeded(seed) }));
+    const far = ulidFactory({ now: () => TIME_MAX });
+    const [a, b] = [1, 2].map((seed) => ulidFactory({ now: () => 1000, randomness: seeded(seed) }));
     const farIds = [far(), far()];
     const mixed = Array.from({ length: 10 }, () => [a!(), b!()]);
     expectIncreasing(mixed.map(([id]) => id!));
@@ -123,16 +123,16 @@ describe("a generator", () => {
   });
 
   test("gives ids up to the end of time, then refuses and repeats none", () => {
-    const atTheEnd = ulidFactory({ clock: () => TIME_MAX, randomness: () => NEARLY_ONE });
+    const atTheEnd = ulidFactory({ now: () => TIME_MAX, randomness: () => NEARLY_ONE });
     expect(atTheEnd()).toBe(`7${"Z".repeat(25)}`);
     for (let i = 0; i < 3; i++)
-      expect(inputErrorOf(atTheEnd)).toMatchObject({ code: "INVALID_CLOCK", field: "clock" });
+      expect(inputErrorOf(atTheEnd)).toMatchObject({ code: "INVALID_NOW", field: "clock" });
   });
 
   test("is not pinned by one wild reading past the end of time", () => {
-    const next = ulidFactory({ clock: inTurn(1000, TIME_MAX + 1, 1001) });
+    const next = ulidFactory({ now: inTurn(1000, TIME_MAX + 1, 1001) });
     const first = next();
-    expect(inputErrorOf(next).code).toBe("INVALID_CLOCK");
+    expect(inputErrorOf(next).code).toBe("INVALID_NOW");
     const second = next();
     expectIncreasing([first, second]);
     expect(timeOf(second)).toBe(1001);
@@ -155,12 +155,12 @@ describe("a broken source", () => {
   ];
   test.each(badTimes)("a clock that gives %s is refused, and the generator goes on", (bad) => {
     const next = ulidFactory({
-      clock: inTurn<unknown>(1000, bad, bad, 1000) as () => number,
+      now: inTurn<unknown>(1000, bad, bad, 1000) as () => number,
       randomness: seeded(1),
     });
     const first = next();
     for (let i = 0; i < 2; i++)
-      expect(inputErrorOf(next)).toMatchObject({ code: "INVALID_CLOCK", field: "clock" });
+      expect(inputErrorOf(next)).toMatchObject({ code: "INVALID_NOW", field: "clock" });
     const second = next();
     expect(decode(second)! - decode(first)!).toBe(1n);
   });
@@ -169,7 +169,7 @@ describe("a broken source", () => {
   test.each(badNumbers)("randomness that gives %s is refused, and the generator goes on", (bad) => {
     const good = Array.from({ length: 16 }, () => 0.5);
     const randomness = inTurn<unknown>(...good, ...good.slice(1), bad, 0.5) as () => number;
-    const next = ulidFactory({ clock: inTurn(1000, 1001, 1000, 1001), randomness });
+    const next = ulidFactory({ now: inTurn(1000, 1001, 1000, 1001), randomness });
     const ids = [next()];
     expect(inputErrorOf(next)).toMatchObject({ code: "INVALID_RANDOMNESS", field: "randomness" });
     // The failed id left no trace: the clock's step to 1001 is still to be taken.
@@ -179,7 +179,7 @@ describe("a broken source", () => {
   });
 
   test("broken from the start is refused from the start", () => {
-    const next = ulidFactory({ clock: inTurn(Number.NaN, 7) });
+    const next = ulidFactory({ now: inTurn(Number.NaN, 7) });
     expect(inputErrorOf(next)).toBeInstanceOf(InputError);
     expect(timeOf(next())).toBe(7);
   });
@@ -187,11 +187,11 @@ describe("a broken source", () => {
   test("a source that throws is heard, and the generator goes on", () => {
     const failure = new Error("no time");
     let broken = false;
-    const clock = () => {
+    const now = () => {
       if (broken) throw failure;
       return 1000;
     };
-    const next = ulidFactory({ clock });
+    const next = ulidFactory({ now });
     const first = next();
     broken = true;
     expect(thrownBy(next)).toBe(failure);
@@ -217,7 +217,7 @@ describe("newULID", () => {
   });
 
   test("ids of many generators are unique, and use all 32 characters in every random place", () => {
-    const ids = Array.from({ length: 20_000 }, () => ulidFactory({ clock: () => 0 })());
+    const ids = Array.from({ length: 20_000 }, () => ulidFactory({ now: () => 0 })());
     expect(new Set(ids).size).toBe(ids.length);
     for (let place = 10; place < 26; place++) expect(new Set(ids.map((id) => id[place])).size).toBe(32);
   });
@@ -258,7 +258,7 @@ describe("isULID", () => {
 describe("ulidTime", () => {
   test("gives back the time an id was made at", () => {
     const holds = (time: number) => {
-      expect(ulidTime(ulidFactory({ clock: () => time })())).toBe(time);
+      expect(ulidTime(ulidFactory({ now: () => time })())).toBe(time);
     };
     fc.assert(fc.property(fc.integer({ min: 0, max: TIME_MAX }), holds));
     expect(ulidTime(ALPHA)).toBe(1469922850259);

@@ -8,15 +8,12 @@ import {
   fold,
   formatEvent,
   forTrace,
-  handler,
-  httpPeer,
-  migrationsFolder,
-  migrationsTable,
   newULID,
   openCortex,
-  pull,
 } from "drizzle-event-log";
+import { httpPeer, pull, serveLog } from "drizzle-event-log/federation";
 import { type LibsqlDatabase, openLibsql, writeTransaction } from "drizzle-event-log/libsql";
+import { migrationsFolder, migrationsTable } from "drizzle-event-log/migrations";
 import { migrate } from "drizzle-orm/libsql/migrator";
 import { sqliteTable, text } from "drizzle-orm/sqlite-core";
 
@@ -87,7 +84,7 @@ export async function summary({ db }: Node) {
 /** Serves a node's log on this machine, to whoever has the token. */
 export async function serve({ db, cortex }: Node, token: string) {
   const digest = (text: string) => createHash("sha256").update(text).digest();
-  const answer = handler(db, {
+  const answer = serveLog(db, {
     cortexId: cortex.id,
     table: log,
     authorize: ({ headers }) =>

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { migrationsFolder, migrationsTable } from "drizzle-event-log";
 import { type LibsqlDatabase, openLibsql, writeTransaction } from "drizzle-event-log/libsql";
+import { migrationsFolder, migrationsTable } from "drizzle-event-log/migrations";
 import { migrate } from "drizzle-orm/libsql/migrator";
 import { createAppTables } from "./schema.js";
 

@@ -14,8 +14,8 @@ const ROUNDS = 7;
 /** How many ids a second, `calls` at a time. */
 export function ulidRates(calls: number): UlidRate[] {
   let time = START;
-  const within = ulidFactory({ clock: () => START });
-  const each = ulidFactory({ clock: () => ++time });
+  const within = ulidFactory({ now: () => START });
+  const each = ulidFactory({ now: () => ++time });
   const monotonic = monotonicFactory();
   const makers = [
     { name: "ulidFactory, within one ms", make: within, target: 2e6 },

@@ -1,9 +1,9 @@
 import {
   append,
-  compare,
+  compareClocks,
   drifted,
   feed,
-  increment,
+  incrementClock,
   clock as logClock,
   openCortex,
   type StoredEvent,
@@ -157,7 +157,7 @@ function cortexNode(n: number, db: Log, randomness: () => number): Node {
         ),
       ),
   };
-  const cortex = openCortex({ id: self.id, origin: "node", clock: () => self.now, randomness });
+  const cortex = openCortex({ id: self.id, origin: "node", now: () => self.now, randomness });
   return self;
 }
 
@@ -165,14 +165,14 @@ const CHANGE = { action: "update", traceId: "t" } as const;
 
 /** The control: the same clocks, but ids from a generator that does not look into the log. */
 function naiveNode(n: number, db: Log, randomness: () => number): Node {
-  const nextId = ulidFactory({ clock: () => self.now, randomness });
+  const nextId = ulidFactory({ now: () => self.now, randomness });
   const self: Node = {
     ...{ db, id: cortexId(n), now: START },
     write: (events) =>
       writeTransaction(db, async (tx) => {
         const all: StoredEvent[] = [];
         for (let i = 0; i < events; i++) {
-          const vclock = increment(await logClock(tx), self.id);
+          const vclock = incrementClock(await logClock(tx), self.id);
           all.push(await append(tx, { ...CHANGE, id: nextId(), cortexId: self.id, origin: "node", vclock }));
         }
         return all;
@@ -190,7 +190,7 @@ async function sync(from: Log, to: Log): Promise<void> {
 /** A third node's event, from years ahead; each of them is from another cortex. */
 async function poison({ db, now }: Node, years: number, n: number, randomness: () => number): Promise<void> {
   const time = Math.min(now + (years * YEARS) / 10, 2 ** 48 - 1);
-  const id = ulidFactory({ clock: () => time, randomness })();
+  const id = ulidFactory({ now: () => time, randomness })();
   const cortex = `01BX5ZZKBKACTAV9WEVGEMM${String(n).padStart(3, "0")}`;
   await writeTransaction(db, async (tx) =>
     append(tx, { ...CHANGE, id, cortexId: cortex, origin: "poison", vclock: { [cortex]: 1 } }),
@@ -198,7 +198,7 @@ async function poison({ db, now }: Node, years: number, n: number, randomness: (
 }
 
 async function checkDrifted({ db, now }: Node): Promise<void> {
-  const listed = await drifted(db, { clock: () => now, limit: 1000 });
+  const listed = await drifted(db, { now: () => now, limit: 1000 });
   const far = (await feed(db)).filter(({ id }) => ulidTime(id) > now + MAX_DRIFT);
   const names = (events: StoredEvent[]) =>
     events
@@ -219,7 +219,7 @@ function orderOf(written: readonly Written[], strict: boolean) {
     const furthest = Math.max(at + MAX_DRIFT, own === "" ? 0 : ulidTime(own)) + 1;
     if (strict && ulidTime(event.id) > furthest) throw new Error(`${event.id} follows what is too far ahead`);
     for (const cause of written.slice(0, i)) {
-      if (compare(cause.event.vclock!, event.vclock!) !== "before") continue;
+      if (compareClocks(cause.event.vclock!, event.vclock!) !== "before") continue;
       if (ulidTime(cause.event.id) > at + MAX_DRIFT) continue;
       found.pairs++;
       if (cause.event.id >= event.id) found.wrong++;

@@ -100,7 +100,7 @@ function steps(): Step[] {
       ...{ traceId: "cortex", events: 1 },
       async write(tx) {
         await tallyOnce(tx, "cortex", id(4));
-        return [await cortex.append(tx, { ...change, id: id(4), traceId: "cortex" })];
+        return [await cortex.append(tx, { ...change, idempotencyKey: id(4), traceId: "cortex" })];
       },
     },
     {
@@ -109,7 +109,7 @@ function steps(): Step[] {
         await tallyOnce(tx, "cortex-batch", id(5));
         return cortex.append(
           tx,
-          [5, 6].map((n) => ({ ...change, id: id(n), traceId: "cortex-batch" })),
+          [5, 6].map((n) => ({ ...change, idempotencyKey: id(n), traceId: "cortex-batch" })),
         );
       },
     },
@@ -117,7 +117,7 @@ function steps(): Step[] {
       ...{ traceId: "withdrawn", events: 0 },
       async write(tx) {
         await tallyOnce(tx, "withdrawn", id(7));
-        await cortex.append(tx, { ...change, id: id(7), traceId: "withdrawn" });
+        await cortex.append(tx, { ...change, idempotencyKey: id(7), traceId: "withdrawn" });
         throw WITHDRAWN;
       },
     },
@@ -127,13 +127,13 @@ function steps(): Step[] {
         await tallyOnce(tx, "nested", id(8));
         await tx
           .transaction(async (inner) => {
-            await cortex.append(inner, { ...change, id: id(9), traceId: "nested" });
+            await cortex.append(inner, { ...change, idempotencyKey: id(9), traceId: "nested" });
             throw WITHDRAWN;
           })
           .catch((error) => {
             if (error !== WITHDRAWN) throw error;
           });
-        return [await cortex.append(tx, { ...change, id: id(8), traceId: "nested" })];
+        return [await cortex.append(tx, { ...change, idempotencyKey: id(8), traceId: "nested" })];
       },
     },
   ];

@@ -1,15 +1,14 @@
 // The log under test, with an app table beside it.
 import {
-  compare,
-  get,
-  merge,
-  migrationsFolder,
-  migrationsTable,
+  compareClocks,
+  getEvent,
+  mergeClocks,
   pages,
   type StoredEvent,
   type VectorClock,
 } from "drizzle-event-log";
 import { type LibsqlDatabase, type LibsqlTransaction, openLibsql } from "drizzle-event-log/libsql";
+import { migrationsFolder, migrationsTable } from "drizzle-event-log/migrations";
 import { sql } from "drizzle-orm";
 import { migrate } from "drizzle-orm/libsql/migrator";
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
@@ -34,7 +33,7 @@ export const cortexId = (n: number) => `01BX5ZZKBKACTAV9WEVGEMMVS${n}`;
 
 /** An app's change that is not idempotent by itself: the event's id tells a retry. */
 export async function tallyOnce(tx: Tx, traceId: string, eventId: string): Promise<void> {
-  if (await get(tx, eventId)) return;
+  if (await getEvent(tx, eventId)) return;
   await tx
     .insert(tallies)
     .values({ traceId, n: 1 })
@@ -58,13 +57,13 @@ export function brokenPromises(events: readonly StoredEvent[]) {
     const counter = (counters.get(cortexId) ?? 0) + 1;
     if (vclock[cortexId] !== counter) broken.counters++;
     if (id <= (lastId.get(cortexId) ?? "")) broken.ids++;
-    if (compare(vclock, seen) !== "after") broken.clocks++;
+    if (compareClocks(vclock, seen) !== "after") broken.clocks++;
     // It knows all that came before it.
     if (id <= greatest) broken.order++;
     else greatest = id;
     counters.set(cortexId, counter);
     lastId.set(cortexId, id);
-    seen = merge(seen, vclock);
+    seen = mergeClocks(seen, vclock);
   }
   return broken;
 }

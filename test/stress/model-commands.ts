@@ -6,7 +6,7 @@ import {
   type Event,
   feed,
   forTrace,
-  get,
+  getEvent,
   isULID,
   latest,
   type NewEvent,
@@ -197,7 +197,7 @@ const cortexStep = fc
         id,
         origin,
         lifecycle,
-        clock: () => system.now + writer.skew,
+        now: () => system.now + writer.skew,
         randomness: system.randomness,
       });
       const changes = spec.changes.map((one) => changeOf(log, writer, one));
@@ -355,17 +355,17 @@ function readArbitrary(): fc.Arbitrary<Named<Read>> {
       } else if (what === "latest") {
         deepStrictEqual(await latest(db, { limit }), log.slice(-limit).reverse());
       } else if (what === "get") {
-        deepStrictEqual(await get(db, old?.id ?? IDS[0]!), old);
+        deepStrictEqual(await getEvent(db, old?.id ?? IDS[0]!), old);
         const id = IDS[place % IDS.length]!;
         deepStrictEqual(
-          await get(db, id),
+          await getEvent(db, id),
           log.find((event) => event.id === id),
         );
       } else if (what === "clock") {
         deepStrictEqual(await clock(db), clockOf(log));
       } else if (what === "drifted") {
         const far = byId(log).filter(({ id }) => timeOf(id) > system.now + MAX_DRIFT);
-        deepStrictEqual(await drifted(db, { clock: () => system.now, limit }), far.slice(0, limit));
+        deepStrictEqual(await drifted(db, { now: () => system.now, limit }), far.slice(0, limit));
       } else {
         const { error } = await settled(async () => latest(db, { limit: 0 }));
         deepStrictEqual(codeOf(error), "INVALID_LIMIT");

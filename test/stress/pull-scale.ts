@@ -1,6 +1,7 @@
 // How long it takes to pull a log from another file, against appending the same events; and whether memory grows.
 import { join } from "node:path";
-import { append, clock, databasePeer, type NewEvent, pull, ulidFactory } from "drizzle-event-log";
+import { append, clock, type NewEvent, ulidFactory } from "drizzle-event-log";
+import { databasePeer, pull } from "drizzle-event-log/federation";
 import { writeTransaction } from "drizzle-event-log/libsql";
 import { seeded } from "../fixture.js";
 import { type Harness, heard, none, plural, startChild, withDirectory } from "./harness.js";
@@ -77,7 +78,7 @@ export const pullScale: Harness = {
 function history(size: number, seed: number): NewEvent[] {
   const random = seeded(seed);
   const whole = (below: number) => Math.floor(random() * below);
-  const nextId = ulidFactory({ clock: () => Date.UTC(2026, 0), randomness: random });
+  const nextId = ulidFactory({ now: () => Date.UTC(2026, 0), randomness: random });
   const counters = Array.from({ length: CORTEXES }, () => 0);
   const known = Array.from({ length: CORTEXES }, () => [...counters]);
   return Array.from({ length: size }, (): NewEvent => {

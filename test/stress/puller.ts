@@ -1,7 +1,7 @@
 // A process that pulls one file into another, and says how much memory it held after each page.
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { databasePeer, pull } from "drizzle-event-log";
+import { databasePeer, pull } from "drizzle-event-log/federation";
 import { openLibsql, writeTransaction } from "drizzle-event-log/libsql";
 import { argument, say } from "./child.js";
 

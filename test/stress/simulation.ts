@@ -4,24 +4,21 @@ import { pathToFileURL } from "node:url";
 import SQLite from "better-sqlite3";
 import {
   type Action,
-  accept,
   append,
   ConflictError,
   type Cortex,
   clock,
-  databasePeer,
   divergences,
   type Event,
   feed,
   formatEvent,
   heads,
-  missing,
   openCortex,
-  pull,
   type StoredEvent,
   since,
   type VectorClock,
 } from "drizzle-event-log";
+import { accept, databasePeer, missing, pull } from "drizzle-event-log/federation";
 import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
 import { drizzle as drizzleLibsql } from "drizzle-orm/libsql";
@@ -169,8 +166,8 @@ export async function simulate(seed: number, { idCursor = false } = {}): Promise
 
   function open(node: Node): void {
     const id = `01BX5ZZKBKACTAV9WEVGEMMV${String(node.i).padStart(2, "0")}`;
-    const clock = () => now + node.skew;
-    node.cortex = openCortex<Action>({ id, origin: `node ${node.i}`, clock, randomness: random });
+    const time = () => now + node.skew;
+    node.cortex = openCortex<Action>({ id, origin: `node ${node.i}`, now: time, randomness: random });
   }
 
   /** Runs `work`; if it crashes, the node forgets what it had in memory and what was on its way to it. */
@@ -239,7 +236,7 @@ export async function simulate(seed: number, { idCursor = false } = {}): Promise
       try {
         await node.log.transaction(function* (tx) {
           if (idCursor) yield append(tx, page);
-          else yield accept(tx, page, { clock: () => now + node.skew });
+          else yield accept(tx, page, { now: () => now + node.skew });
           crashes();
         });
       } catch (error) {

@@ -30,9 +30,9 @@ export interface WriterReport {
 }
 
 const { url, cortexId, skew, transactions, lanes, sizes, form } = argument<WriterArguments>();
-const clock = () => Date.now() + skew;
-const cortex = openCortex({ id: cortexId, origin: "writer", clock });
-const nextId = ulidFactory({ clock });
+const now = () => Date.now() + skew;
+const cortex = openCortex({ id: cortexId, origin: "writer", now });
+const nextId = ulidFactory({ now });
 const db = await openLibsql(url);
 await ready();
 

@@ -12,7 +12,7 @@ export const ourPackage: Stack = {
     let randomness = Math.random;
     const cortex = openCortex({
       ...{ id: WRITER.id, origin: WRITER.name },
-      clock: () => now,
+      now: () => now,
       randomness: () => randomness(),
     });
     const log: Log = {

@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import * as log from "drizzle-event-log";
 import manifest from "drizzle-event-log/package.json" with { type: "json" };
+import * as migrations from "drizzle-event-log/migrations";
 import * as schema from "drizzle-event-log/schema";
 
 assert.equal(typeof log.append, "function");
 assert.equal(log.events, schema.events);
-assert.ok(existsSync(`${log.migrationsFolder}/meta/_journal.json`));
+assert.ok(existsSync(`${migrations.migrationsFolder}/meta/_journal.json`));
 
 const entries = Object.keys(manifest.exports).filter((path) => !path.endsWith(".json"));
 assert.ok(entries.length >= 2);

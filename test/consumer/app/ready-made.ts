@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createClient } from "@libsql/client";
 import Database from "better-sqlite3";
-import { migrationsFolder, migrationsTable } from "drizzle-event-log";
+import { migrationsFolder, migrationsTable } from "drizzle-event-log/migrations";
 import { drizzle as drizzleSync } from "drizzle-orm/better-sqlite3";
 import { migrate as migrateSync } from "drizzle-orm/better-sqlite3/migrator";
 import { drizzle } from "drizzle-orm/libsql";

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import Database from "better-sqlite3";
 import type { StoredEvent } from "drizzle-event-log";
-import { append, feed, forTrace, get, migrationsFolder, migrationsTable } from "drizzle-event-log";
+import { append, feed, forTrace, getEvent } from "drizzle-event-log";
+import { migrationsFolder, migrationsTable } from "drizzle-event-log/migrations";
 import { drizzle } from "drizzle-orm/better-sqlite3";
 import { migrate } from "drizzle-orm/better-sqlite3/migrator";
 import { notes } from "./notes.js";
@@ -20,7 +21,7 @@ await promise("better-sqlite3: a synchronous transaction answers with the stored
   });
   assert.equal(event.seq, 1);
   const history: StoredEvent[] = forTrace(db, "n1");
-  const found: StoredEvent | undefined = get(db, event.id);
+  const found: StoredEvent | undefined = getEvent(db, event.id);
   assert.deepEqual([history, feed(db), found], [[event], [event], event]);
   assert.equal(db.select().from(notes).all().length, 1);
 });

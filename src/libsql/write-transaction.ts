@@ -1,7 +1,7 @@
 import type { Client } from "@libsql/client";
 import type { LibSQLDatabase } from "drizzle-orm/libsql";
-import { nextTurn } from "./feed.js";
-import { InputError, shapeOf } from "./input-error.js";
+import { InputError, shapeOf } from "../input-error.js";
+import { nextTurn } from "../wait.js";
 
 export type LibsqlDatabase<S extends Record<string, unknown> = Record<string, never>> = LibSQLDatabase<S> & {
   $client: Client;

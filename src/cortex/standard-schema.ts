@@ -1,5 +1,5 @@
-import { isPending } from "./database.js";
-import { InputError } from "./input-error.js";
+import { InputError, shapeOf } from "../input-error.js";
+import { isPending } from "../steps.js";
 
 /**
  * What this package needs of a validator by the Standard Schema specification, version 1: Zod, Valibot, ArkType
@@ -26,6 +26,22 @@ type ValidationResult<Output> =
 
 export type InputOf<S> = S extends StandardSchema<infer Input, any> ? Input : never;
 export type OutputOf<S> = S extends StandardSchema<any, infer Output> ? Output : never;
+
+export function checkSchemas(schemas: unknown): void {
+  if (schemas === undefined) return;
+  if (typeof schemas !== "object" || schemas === null) {
+    throw new InputError("INVALID_SCHEMA", "schemas", `must be an object, got ${shapeOf(schemas)}`);
+  }
+  for (const [action, schema] of Object.entries(schemas)) {
+    if (typeof Object(Object(schema)["~standard"]).validate !== "function") {
+      throw new InputError(
+        "INVALID_SCHEMA",
+        `schemas.${action}`,
+        "must be a Standard Schema, such as Zod makes",
+      );
+    }
+  }
+}
 
 /** The validator's output. The place of its first issue is told, its text is not: that may quote the data. */
 export function validate(schema: StandardSchema, data: unknown, field: string): unknown {

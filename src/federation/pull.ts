@@ -1,30 +1,20 @@
-import { ConflictError } from "./append.js";
-import { clock } from "./clock.js";
-import type { Database, Transaction } from "./database.js";
-import {
-  type Action,
-  type Actions,
-  type EncodedEvent,
-  type Event,
-  type EventLimits,
-  parseEvent,
-} from "./event.js";
-import { type Accepted, acceptEncoded, checkKnown, encodeForeign, missing } from "./federation.js";
-import { nextTurn } from "./feed.js";
-import { InputError } from "./input-error.js";
-import { checkLimit, type ReadOptions } from "./read.js";
-import { isULID } from "./ulid.js";
-import { counterOf, type VectorClock } from "./vector-clock.js";
-
-type Later<T> = T | PromiseLike<T>;
-
-/** Another log, wherever it is. */
-export interface Peer {
-  /** What it has. */
-  clock(signal?: AbortSignal): Later<VectorClock>;
-  /** What a log with this clock lacks of it, at most `limit`, causes first; an event may be in the JSON form. */
-  missing(clock: VectorClock, limit: number, signal?: AbortSignal): Later<readonly (Event<any> | string)[]>;
-}
+import { clock } from "../clock.js";
+import { ConflictError } from "../conflict.js";
+import { checkDatabase, type Database, type Transaction } from "../database.js";
+import { driftBound } from "../drift.js";
+import type { Action, Actions, EncodedEvent, Event, EventLimits } from "../event.js";
+import { checkedOptions, checkFunction, InputError, reading, shapeOf } from "../input-error.js";
+import { parseEvent } from "../json-form.js";
+import type { ReadOptions } from "../read.js";
+import { tableOf } from "../schema.js";
+import { checkLimit } from "../select.js";
+import { inTurn } from "../steps.js";
+import { isULID } from "../ulid.js";
+import { counterOf, type VectorClock } from "../vector-clock.js";
+import { checkSignal, nextTurn } from "../wait.js";
+import { type Accepted, acceptAll, encodeForeign } from "./accept.js";
+import { checkedKnown } from "./missing.js";
+import type { Later, Peer } from "./peer.js";
 
 export interface PullOptions<A extends Actions = Action> extends ReadOptions<A>, EventLimits {
   /** Stops between pages; what has been accepted stays. */
@@ -72,21 +62,16 @@ const ENOUGH = Number.MAX_SAFE_INTEGER;
 export async function pull<A extends Actions = Action>(
   db: Database,
   peer: Peer,
-  options: PullOptions<A> = {},
+  options?: PullOptions<A>,
 ): Promise<PullReport> {
-  const { signal, onProgress, limit = 1000, table } = options;
-  checkLimit(limit);
-  const transaction = (options.transaction ?? db.transaction.bind(db)) as (
-    write: (tx: Transaction) => Later<Accepted<any>[]>,
-  ) => Later<Accepted<any>[]>;
-
+  const { signal, onProgress, limit, table, transaction, limits } = checkedPull(db, peer, options);
   const report: PullReport = { stored: 0, duplicates: 0, total: 0, refused: [] };
   const refused = new Set<string>();
   const refuse = (cortexId: string | undefined, error: InputError | ConflictError): void => {
     report.refused.push({ cortexId, error });
     if (cortexId !== undefined) refused.add(cortexId);
   };
-  const known: Record<string, number> = { ...(await clock(db, table && { table })) };
+  const known: Record<string, number> = { ...(await clock(db, { table })) };
   report.total = countMissing(await peer.clock(signal), known);
 
   for (;;) {
@@ -94,10 +79,13 @@ export async function pull<A extends Actions = Action>(
     const wanted = { ...known, ...Object.fromEntries([...refused].map((id) => [id, ENOUGH])) };
     const page = (await peer.missing(wanted, limit, signal)).slice(0, limit);
     const progress = report.stored + refused.size;
-    let batch = readPage(page, options, refused, refuse);
+    let batch = readPage(page, limits, refused, refuse);
     while (batch.length > 0 && refused.size <= MAX_REFUSED) {
       try {
-        for (const { event, outcome } of await transaction((tx) => acceptEncoded<any>(tx, batch, options))) {
+        const accepted = await transaction((tx) =>
+          inTurn(tx, () => acceptAll(tx, table, batch, driftBound({}))),
+        );
+        for (const { event, outcome } of accepted) {
           report[outcome === "stored" ? "stored" : "duplicates"]++;
           known[event.cortexId] = Math.max(counterOf(known, event.cortexId), event.vclock![event.cortexId]!);
         }
@@ -116,12 +104,26 @@ export async function pull<A extends Actions = Action>(
   }
 }
 
-/** A log in another Drizzle database, as a peer. */
-export function databasePeer<A extends Actions = Action>(db: Database, options: ReadOptions<A> = {}): Peer {
-  return {
-    clock: async () => clock(db, options),
-    missing: async (known, limit) => missing(db, known, { ...options, limit }) as Promise<Event<any>[]>,
-  };
+function checkedPull(db: Database, peer: Peer, options: PullOptions<any> | undefined) {
+  checkDatabase(db);
+  const { signal, onProgress, limit = 1000, table, transaction, ...limits } = checkedOptions(options);
+  checkPeer(peer);
+  checkSignal(signal);
+  checkLimit(limit);
+  if (onProgress !== undefined) checkFunction(onProgress, "INVALID_FUNCTION", "onProgress");
+  if (transaction !== undefined) checkFunction(transaction, "INVALID_FUNCTION", "transaction");
+  const transact = (transaction ?? db.transaction.bind(db)) as (
+    write: (tx: Transaction) => Later<Accepted<any>[]>,
+  ) => Later<Accepted<any>[]>;
+  return { signal, onProgress, limit, table: tableOf({ table }), transaction: transact, limits };
+}
+
+function checkPeer(peer: unknown): void {
+  const isPeer = reading("peer", () => {
+    const { clock, missing } = Object(peer) as Partial<Peer>;
+    return typeof clock === "function" && typeof missing === "function";
+  });
+  if (!isPeer) throw new InputError("INVALID_PEER", "peer", `must be a peer, got ${shapeOf(peer)}`);
 }
 
 /** The valid events of a page that are wanted; each invalid one is refused by itself. */
@@ -161,8 +163,7 @@ function conflictOf(error: unknown): ConflictError {
 }
 
 function countMissing(theirs: VectorClock, ours: VectorClock): number {
-  checkKnown(theirs);
-  return Object.entries(theirs).reduce(
+  return Object.entries(checkedKnown(theirs)).reduce(
     (sum, [id, counter]) => sum + Math.max(0, counter - counterOf(ours, id)),
     0,
   );

@@ -1,0 +1,109 @@
+import { sql } from "drizzle-orm";
+import type { Database } from "./database.js";
+import { type EncodedEvent, type Event, type StoredEvent, sameEvent } from "./event.js";
+import type { EventsTable } from "./schema.js";
+import { selectAll } from "./select.js";
+import type { Steps } from "./steps.js";
+
+/** Every `code` of a `ConflictError`. */
+export const conflictErrorCodes = [
+  "ID_CONFLICT",
+  "KEY_CONFLICT",
+  "FORK",
+  "GAP",
+  "TOO_MANY_CORTEXES",
+] as const;
+
+export type ConflictErrorCode = (typeof conflictErrorCodes)[number];
+
+/**
+ * The log holds another event in the place of the one to append: under the same id (`ID_CONFLICT`), for the same
+ * idempotency key (`KEY_CONFLICT`), or under the same cortex and counter (`FORK`). Or, on `accept`, it lacks
+ * what the event builds on (`GAP`): the cortex's event before it, or one that its clock has counted; or it would
+ * have more cortexes than a clock can count (`TOO_MANY_CORTEXES`). `id` and `cortexId` are the refused event's,
+ * `existingId` is the one in the log or in the same batch; an id that was yet to be made is undefined. Nothing was
+ * written.
+ */
+export class ConflictError extends Error {
+  override readonly name = "ConflictError";
+
+  constructor(
+    readonly code: ConflictErrorCode,
+    readonly id: string | undefined,
+    readonly cortexId: string,
+    readonly existingId?: string,
+  ) {
+    super(CONFLICTS[code](id, existingId));
+  }
+}
+
+const CONFLICTS: Record<ConflictErrorCode, (id?: string, existingId?: string) => string> = {
+  ID_CONFLICT: (id) => `Another event has the id ${id}.`,
+  KEY_CONFLICT: () => "Another event has this idempotency key and says another thing.",
+  FORK: (id, existingId) => `Event ${id} has the cortex and counter of event ${existingId}.`,
+  GAP: (id) => `Event ${id} builds on an event that the log does not hold.`,
+  TOO_MANY_CORTEXES: (id) => `Event ${id} is of one cortex more than a clock can count.`,
+};
+
+/** Where to look for stored events: by their ids, by (cortex, counter), by the idempotency keys of any cortex. */
+interface Places {
+  ids?: readonly string[];
+  counters?: readonly (readonly [cortexId: string, counter: number])[];
+  keys?: readonly string[];
+}
+
+/** What the log holds in these places, in the order of seq. */
+export function* findStored(
+  db: Database,
+  table: EventsTable<any>,
+  { ids = [], counters = [], keys = [] }: Places,
+): Steps<StoredEvent<any>[]> {
+  const lists: [list: readonly unknown[], on: string][] = [
+    [ids, "e.id = value"],
+    [counters, "e.cortex_id = value->>0 and e.counter = value->>1"],
+    [keys, "e.idempotency_key = value"],
+  ];
+  const found = lists
+    .filter(([list]) => list.length > 0)
+    .map(([list, on]) => {
+      return sql`select e.seq from json_each(${JSON.stringify(list)}) cross join ${table} as e on ${sql.raw(on)}`;
+    });
+  if (found.length === 0) return [];
+  const filters = [sql`seq in (${sql.join(found, sql` union all `)})`];
+  return yield* selectAll(db, { table, filters, key: "seq", order: "asc" });
+}
+
+/** What the log holds in the place of any of these events. */
+export function* findClashes(
+  db: Database,
+  table: EventsTable<any>,
+  batch: readonly EncodedEvent[],
+): Steps<StoredEvent<any>[]> {
+  return yield* findStored(db, table, {
+    ids: batch.map(({ event }) => event.id),
+    counters: batch.flatMap(({ event, counter }) => (counter === null ? [] : [[event.cortexId, counter]])),
+    keys: batch.flatMap(({ event }) => event.idempotencyKey ?? []),
+  });
+}
+
+/** The place of an event with a clock: no two events share one. */
+export function placeOf({ cortexId, vclock }: Event<any>): string | undefined {
+  return vclock && `${cortexId} ${vclock[cortexId]}`;
+}
+
+/** Throws unless each event has an id and a place of its own; the same event may be there twice. */
+export function refuseConflicts(events: readonly Event<any>[]): void {
+  const byId = new Map<string, Event<any>>();
+  const byPlace = new Map<string, string>();
+  for (const event of events) {
+    const { id, cortexId } = event;
+    const twin = byId.get(id);
+    if (twin && !sameEvent(twin, event)) throw new ConflictError("ID_CONFLICT", id, cortexId, id);
+    byId.set(id, event);
+    const place = placeOf(event);
+    if (place === undefined) continue;
+    const holder = byPlace.get(place) ?? id;
+    if (holder !== id) throw new ConflictError("FORK", id, cortexId, holder);
+    byPlace.set(place, id);
+  }
+}

@@ -1,0 +1,59 @@
+import {
+  type Action,
+  type Actions,
+  checkULID,
+  type EncodedEvent,
+  type EventLimits,
+  encodeEvent,
+  type NewEvent,
+  refuseUnknownFields,
+  UNMINTED,
+} from "../event.js";
+import { InputError, reading, shapeOf } from "../input-error.js";
+import { type StandardSchema, validate } from "./standard-schema.js";
+
+type Stamped = "id" | "cortexId" | "origin" | "timestamp" | "vclock";
+type WithoutStamps<E> = E extends unknown ? Omit<E, Stamped> : never;
+
+/** A change to record. The cortex stamps the rest. */
+export type Mutation<A extends Actions = Action> = WithoutStamps<NewEvent<A>> & {
+  /** The id that must be the trace's greatest, or "none" for a new trace. */
+  expect?: string;
+};
+
+/** A valid mutation, as an event that lacks its stamps. */
+export interface Prepared {
+  encoded: EncodedEvent;
+  expect: string | undefined;
+}
+
+export type Schemas = { readonly [action: string]: StandardSchema };
+
+/** What a cortex gives every mutation of an append. */
+interface Writer {
+  cortexId: string;
+  origin: string;
+  schemas: Schemas | undefined;
+  limits: EventLimits;
+}
+
+const FIELDS: ReadonlySet<string> = new Set([
+  ...["action", "traceId", "actor", "data", "meta", "idempotencyKey", "expect"],
+]);
+
+/** Validates a mutation; `at` prefixes its fields in errors. */
+export function prepare(input: unknown, writer: Writer, timestamp: string, at: string): Prepared {
+  return reading(`${at}event`, () => {
+    if (typeof input !== "object" || input === null) {
+      throw new InputError("INVALID_EVENT", `${at}event`, `must be an object, got ${shapeOf(input)}`);
+    }
+    refuseUnknownFields(input, FIELDS, `${at}event`);
+    const { expect, data: given, ...change } = input as Mutation<any> & { data?: unknown };
+    if (expect !== undefined && expect !== "none") checkULID(expect, "INVALID_EXPECT", `${at}expect`);
+    const { cortexId, origin, schemas, limits } = writer;
+    const schema = schemas && Object.hasOwn(schemas, change.action) ? schemas[change.action] : undefined;
+    const data = schema ? validate(schema, given, `${at}data`) : given;
+    const event = { ...change, id: UNMINTED, cortexId, origin, timestamp, data };
+    return { encoded: encodeEvent(event, at, limits), expect };
+  });
+}

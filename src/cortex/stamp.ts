@@ -1,0 +1,64 @@
+import { checkedClock, type EncodedEvent } from "../event.js";
+import { ulidBeyond } from "../ulid.js";
+import { counterOf, type VectorClock } from "../vector-clock.js";
+import { nextState } from "./lifecycle.js";
+import type { LogState, TraceHead } from "./log-state.js";
+import type { Prepared } from "./mutation.js";
+import { TraceError } from "./trace-error.js";
+
+interface Stamper {
+  cortexId: string;
+  lifecycle: boolean;
+  /** The time in milliseconds. */
+  time: number;
+  randomness: () => number;
+}
+
+/**
+ * The batch as it will be stored after what the log holds: each event with its id, and a clock that counts the
+ * one before.
+ *
+ * @throws TraceError `STALE_HEAD`, `LIFECYCLE`; InputError `INVALID_VCLOCK`: a cortex more than a clock can count.
+ */
+export function stampAll(log: LogState, batch: readonly Prepared[], stamper: Stamper): EncodedEvent[] {
+  const { cortexId, time, randomness } = stamper;
+  const traces = new Map(log.traces);
+  let { clock, lastId } = log;
+  const stamped = batch.map((prepared): EncodedEvent => {
+    const { encoded } = prepared;
+    const { traceId } = encoded.event;
+    const trace = traces.get(traceId);
+    lastId = ulidBeyond(lastId, time, randomness);
+    if (trace) traces.set(traceId, { id: lastId, state: stateWith(trace, prepared, stamper) });
+    clock = counted(clock, cortexId);
+    return {
+      ...encoded,
+      event: { ...encoded.event, id: lastId, vclock: clock },
+      vclock: JSON.stringify(clock),
+      counter: clock[cortexId]!,
+    };
+  });
+  // The last clock has the entries of all.
+  if (stamped.length > 0) checkedClock(clock, cortexId, "vclock");
+  return stamped;
+}
+
+/** The state that a trace comes to by this mutation. Throws TraceError where it is not possible. */
+function stateWith(trace: TraceHead, { encoded, expect }: Prepared, { lifecycle }: Stamper) {
+  const { action, traceId } = encoded.event;
+  const head = trace.id ?? "none";
+  if (expect !== undefined && expect !== head) throw new TraceError("STALE_HEAD", traceId, expect, head);
+  if (!lifecycle) return trace.state;
+  const state = nextState(trace.state, action);
+  if (!state) throw new TraceError("LIFECYCLE", traceId, action, trace.state);
+  return state;
+}
+
+/** The clock after one more event; keys in order, so that equal clocks have equal text. */
+function counted(clock: VectorClock, cortexId: string): VectorClock {
+  const next = counterOf(clock, cortexId) + 1;
+  if (next > 1) return { ...clock, [cortexId]: next };
+  return Object.fromEntries(
+    Object.entries({ ...clock, [cortexId]: next }).sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
+}

@@ -1,0 +1,57 @@
+import {
+  type Action,
+  type Actions,
+  EVENT_FIELDS,
+  type Event,
+  type EventLimits,
+  encodeComplete,
+  refuseUnknownFields,
+  type StoredEvent,
+} from "./event.js";
+import { checkedOptions, InputError, shapeOf } from "./input-error.js";
+import { isPlainObject, parseJson } from "./json.js";
+import { refuseLossyJson } from "./lossy-json.js";
+
+export interface ParseOptions extends EventLimits {
+  /** What becomes of a field that is not part of the form. Default `"refuse"`. */
+  unknownFields?: "refuse" | "ignore";
+}
+
+const NAMES = EVENT_FIELDS.map(
+  (field) => [field, field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] as const,
+);
+const JSON_FIELDS: ReadonlySet<string> = new Set(NAMES.map(([, name]) => name));
+
+/**
+ * Reads the seed's JSON form: `id`, `action`, `trace_id`, `cortex_id`, `origin`, `timestamp`, and `actor`, `data`,
+ * `meta`, `vclock` and `idempotency_key` where present. `data: null` is present, and stays apart from an absent
+ * one. Nothing is lost: a field that is not part of the form, a key that is there twice, or a number that
+ * JavaScript would round, is refused.
+ *
+ * @throws InputError as `append` does, and `INVALID_JSON`, `UNKNOWN_FIELD`, `DUPLICATE_KEY`, `INVALID_NUMBER`;
+ * `field` is the name in `Event`.
+ */
+export function parseEvent<A extends Actions = Action>(json: string, options?: ParseOptions): Event<A> {
+  const { unknownFields = "refuse", ...limits } = checkedOptions(options);
+  if (unknownFields !== "refuse" && unknownFields !== "ignore") {
+    const problem = `must be "refuse" or "ignore", got ${shapeOf(unknownFields)}`;
+    throw new InputError("INVALID_OPTIONS", "unknownFields", problem);
+  }
+  const raw = parseJson(json, "event");
+  if (!isPlainObject(raw)) {
+    throw new InputError("INVALID_EVENT", "event", `must be a JSON object, got ${shapeOf(raw)}`);
+  }
+  if (unknownFields === "refuse") refuseUnknownFields(raw, JSON_FIELDS, "event");
+  refuseLossyJson(json);
+  const input = Object.fromEntries(NAMES.map(([field, name]) => [field, raw[name]]));
+  return encodeComplete(input, "", limits).event as unknown as Event<A>;
+}
+
+/** Writes the seed's JSON form; `seq` is local and left out. Throws `InputError` as `append` does. */
+export function formatEvent<A extends Actions>(
+  event: Event<A> | StoredEvent<A>,
+  limits?: EventLimits,
+): string {
+  const { event: valid } = encodeComplete(event, "", checkedOptions(limits));
+  return JSON.stringify(Object.fromEntries(NAMES.map(([field, name]) => [name, valid[field]])));
+}

@@ -1,0 +1,41 @@
+import { InputError, shapeOf } from "./input-error.js";
+
+/** The longest that a timer can run; above it, it runs at once. */
+export const MAX_MILLISECONDS = 2 ** 31 - 1;
+
+/** Lets other tasks have their turn. Where there is no setImmediate, it costs a millisecond or more. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    (globalThis.setImmediate ?? setTimeout)(resolve);
+  });
+}
+
+/** Resolves after so many milliseconds, or as soon as the signal aborts. */
+export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    if (signal?.aborted) end();
+    else signal?.addEventListener("abort", end);
+  });
+}
+
+export function checkMilliseconds(
+  value: unknown,
+  code: "INVALID_INTERVAL" | "INVALID_DEADLINE",
+  field: string,
+): void {
+  if (!Number.isSafeInteger(value) || (value as number) < 0 || (value as number) > MAX_MILLISECONDS) {
+    throw new InputError(code, field, `must be whole milliseconds below 2^31, got ${shapeOf(value)}`);
+  }
+}
+
+export function checkSignal(signal: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new InputError("INVALID_SIGNAL", "signal", `must be an AbortSignal, got ${shapeOf(signal)}`);
+  }
+}
