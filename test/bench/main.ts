@@ -8,14 +8,16 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { measure, type Position, type Result, Worker } from "./measure.js";
+import { describeMachine } from "./machine.js";
+import { measure, type Position, type Result } from "./measure.js";
 import { copy, prepareEmmett, prepareEvents } from "./prepare.js";
 import type { Profile } from "./profile.js";
-import { describeMachine, markdown, OURS, type Report } from "./report.js";
+import { markdown, OURS, type Report } from "./report.js";
 import { type Row, rows } from "./rows.js";
 import { stacks } from "./stacks/all.js";
 import { drawing } from "./svg.js";
 import type { UlidRate } from "./ulid.js";
+import { Worker } from "./worker.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const compiled = join(root, ".data/bench");
@@ -114,7 +116,7 @@ async function startWorkers(sizes: readonly number[]): Promise<void> {
       await worker.ask({ ask: "open", files });
       workers.set(name, worker);
     } catch (error) {
-      worker.end();
+      await worker.end();
       console.log(`${name}: ${error instanceof Error ? error.message : error}, left out`);
     }
   }
@@ -130,7 +132,7 @@ function run(command: string, ...args: string[]): boolean {
 }
 
 function cleanUp(): void {
-  for (const worker of workers.values()) worker.end();
+  for (const worker of workers.values()) void worker.end();
   rmSync(directory, { recursive: true, force: true });
   rmSync(compiled, { recursive: true, force: true });
 }

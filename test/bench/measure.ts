@@ -1,7 +1,7 @@
-import { type ChildProcess, fork } from "node:child_process";
-import type { Question, Ran } from "./child.js";
+import type { Ran } from "./child.js";
 import type { Row } from "./rows.js";
-import { median } from "./ulid.js";
+import { median, ratios } from "./statistics.js";
+import type { Worker } from "./worker.js";
 
 export interface Result {
   row: string;
@@ -42,35 +42,6 @@ export interface Limits {
 }
 
 const FEWEST_ROUNDS = 3;
-
-export class Worker {
-  #child: ChildProcess;
-
-  constructor(program: string, stack: string) {
-    this.#child = fork(program, [stack], { execArgv: ["--expose-gc"] });
-  }
-
-  ask<T>(question: Question): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const settle = (message: { value?: unknown; error?: string }) => {
-        this.#child.off("exit", gone);
-        if (message.error === undefined) resolve(message.value as T);
-        else reject(new Error(message.error));
-      };
-      const gone = (code: number | null, signal: string | null) => {
-        this.#child.off("message", settle);
-        reject(new Error(`its process ended: ${signal ?? code}`));
-      };
-      this.#child.once("message", settle);
-      this.#child.once("exit", gone);
-      this.#child.send(question, (error) => error && reject(error));
-    });
-  }
-
-  end(): void {
-    this.#child.kill();
-  }
-}
 
 /** One row on logs of several sizes, all in turn in every round, so that sizes compare as fairly as stacks. */
 export async function measure(
@@ -144,7 +115,7 @@ function compare(result: Result): void {
     if (!entry.absent && entry.hash !== first!.hash) entry.absent = "VOID: other content";
     if (entry.absent) continue;
     entry.median = median(entry.milliseconds);
-    entry.ratio = median(entry.milliseconds.map((ms, round) => ms / first!.milliseconds[round]!));
+    entry.ratio = median(ratios(entry.milliseconds, first!.milliseconds));
   }
 }
 

@@ -1,5 +1,6 @@
-import { newULID, ulidFactory } from "drizzle-event-log";
 import { monotonicFactory, ulid } from "ulid";
+import { makerOfULIDs, newULID } from "./stacks/package.js";
+import { median } from "./statistics.js";
 
 export interface UlidRate {
   name: string;
@@ -14,8 +15,8 @@ const ROUNDS = 7;
 /** How many ids a second, `calls` at a time. */
 export function ulidRates(calls: number): UlidRate[] {
   let time = START;
-  const within = ulidFactory({ now: () => START });
-  const each = ulidFactory({ now: () => ++time });
+  const within = makerOfULIDs(() => START);
+  const each = makerOfULIDs(() => ++time);
   const monotonic = monotonicFactory();
   const makers = [
     { name: "ulidFactory, within one ms", make: within, target: 2e6 },
@@ -41,10 +42,4 @@ export function ulidRates(calls: number): UlidRate[] {
     rate: median(rates[i]!),
     ...(target && { target }),
   }));
-}
-
-export function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }

@@ -1,8 +1,8 @@
 import { createClient } from "@libsql/client";
-import { events } from "drizzle-event-log/schema";
 import { asc, desc, eq, gt } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/libsql";
 import type { BenchEvent } from "../content.js";
+import { events } from "./package.js";
 import type { Log, Stack } from "./stack.js";
 
 // SQLite takes 32,766 parameters in a statement.

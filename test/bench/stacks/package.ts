@@ -1,22 +1,34 @@
-import { append, feed, forTrace, latest, openCortex, since } from "drizzle-event-log";
+// All that the benchmark uses of this package. With `--against` the same code runs on another version of it, where
+// options may have other names.
+import { append, feed, forTrace, latest, newULID, openCortex, since, ulidFactory } from "drizzle-event-log";
 import { openLibsql, writeTogether, writeTransaction } from "drizzle-event-log/libsql";
 import { type BenchEvent, randomnessOf, WRITER } from "../content.js";
-import type { Log, Stack } from "./stack.js";
+import type { Log, Stack, Synchronous } from "./stack.js";
+
+export { events } from "drizzle-event-log/schema";
+export { newULID };
+
+export const openOurs = (file: string) => openLibsql(`file:${file}`);
+
+export const makerOfULIDs = (now: () => number) => ulidFactory(timeFrom(now));
 
 export const ourPackage: Stack = {
   name: "drizzle-event-log",
   schema: "events",
   open: async (file) => {
-    const db = await openLibsql(`file:${file}`);
+    const db = await openOurs(file);
     let now = 0;
     let randomness = Math.random;
     const cortex = openCortex({
       ...{ id: WRITER.id, origin: WRITER.name },
-      now: () => now,
+      ...timeFrom(() => now),
       randomness: () => randomness(),
     });
     const log: Log = {
-      synchronous: (mode) => db.run(`pragma synchronous = ${mode}`),
+      synchronous: async (mode) => {
+        await db.run(`pragma synchronous = ${mode}`);
+        await db.transaction(async (tx) => requireMode(mode, await tx.values("pragma synchronous")));
+      },
       appendOne: (event) => db.transaction((tx) => append(tx, event)),
       appendBatch: (events) => db.transaction((tx) => append(tx, events)),
       appendStamped: ({ id, timestamp, action, traceId, data }) => {
@@ -37,5 +49,15 @@ export const ourPackage: Stack = {
     return log;
   },
 };
+
+/** Now `now`, once `clock`: each version takes the one it knows. */
+function timeFrom(now: () => number) {
+  return { now, clock: now };
+}
+
+/** A PRAGMA reaches one connection, which need not be the one that writes. */
+function requireMode(mode: Synchronous, [row]: unknown[][]): void {
+  if (row![0] !== { FULL: 2, NORMAL: 1 }[mode]) throw new Error(`${mode} did not reach the writer`);
+}
 
 const asEvents = (read: Promise<unknown[]>) => read as Promise<BenchEvent[]>;

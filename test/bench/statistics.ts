@@ -1,0 +1,17 @@
+export function median(numbers: readonly number[]): number {
+  return quantile(numbers, 0.5);
+}
+
+/** Between two of the numbers, in proportion. */
+export function quantile(numbers: readonly number[], part: number): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const place = (sorted.length - 1) * part;
+  const below = Math.floor(place);
+  const next = sorted[Math.ceil(place)]!;
+  return sorted[below]! + (next - sorted[below]!) * (place - below);
+}
+
+/** The ratios in the same round. */
+export function ratios(numerators: readonly number[], denominators: readonly number[]): number[] {
+  return numerators.map((number, i) => number / denominators[i]!);
+}
