@@ -14,7 +14,7 @@ import {
 import { profiled } from "./profile.js";
 import type { Contender, Row } from "./rows.js";
 import { stacks } from "./stacks/all.js";
-import { FEED, parsed } from "./stacks/sql.js";
+import { LOOKS, parsed } from "./stacks/sql.js";
 import type { Log } from "./stacks/stack.js";
 import { ulidRates } from "./ulid.js";
 
@@ -59,9 +59,15 @@ interface Opened {
 process.on("message", (question: Question) => {
   answer(question).then(
     (value) => process.send!({ value }),
-    (error) => process.send!({ error: error instanceof Error ? error.message : String(error) }),
+    (error) => process.send!({ error: inBrief(error) }),
   );
 });
+
+/** Drizzle's own message holds the whole statement and its parameters. */
+function inBrief(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return inBrief(error.cause ?? error.message).slice(0, 200);
+}
 
 async function answer(question: Question): Promise<unknown> {
   if (question.ask === "open") {
@@ -87,11 +93,7 @@ async function answer(question: Question): Promise<unknown> {
 
 async function begin(opened: Opened, mode: Row["synchronous"]): Promise<void> {
   await opened.log.synchronous(mode);
-  const [table, key] = stack.schema === "events" ? ["events", "seq"] : ["emt_messages", "global_position"];
-  const { last } = opened.observer.prepare(`select max(${key}) as last from ${table}`).get() as {
-    last: number;
-  };
-  opened.begin = last;
+  opened.begin = (opened.observer.prepare(LOOKS[stack.schema].last).get() as { last: number }).last;
 }
 
 async function run(log: Log, { size, row, contender, from, stamped }: Run): Promise<Ran> {
@@ -125,6 +127,7 @@ async function run(log: Log, { size, row, contender, from, stamped }: Run): Prom
 function readArguments({ width }: Row, operation: string, size: number, n: number): (string | number)[] {
   const pick = hash(n, 5);
   if (operation === "feed") return [pick % (size - width), width];
+  if (operation === "byId") return [idOf(pick % size)];
   if (operation === "since") return [idOf(pick % (size - width)), width];
   if (operation === "forTrace") return [width > 20 ? longTrace(pick, size) : shortTrace(pick, size), width];
   return [width];
@@ -150,14 +153,11 @@ async function timedTogether(call: (...args: any[]) => unknown, args: readonly u
 
 /** Of all events that the row has appended. */
 function storedHash({ observer, begin }: Opened): string {
-  let found: BenchEvent[];
-  if (stack.schema === "events") found = parsed(observer.prepare(FEED).all(begin, -1));
-  else {
-    const select = observer.prepare(
-      "select message_data as data from emt_messages where global_position > ?",
-    );
-    found = (select.all(begin) as { data: string }[]).map(({ data }) => JSON.parse(data) as BenchEvent);
-  }
+  const rows = observer.prepare(LOOKS[stack.schema].behind).all(begin);
+  const found =
+    stack.schema === "emmett"
+      ? (rows as { event: string }[]).map(({ event }) => JSON.parse(event) as BenchEvent)
+      : parsed(rows);
   return `${found.length} ${contentHash(found)}`;
 }
 

@@ -1,5 +1,5 @@
 import type { Ran } from "./child.js";
-import type { Row } from "./rows.js";
+import type { Contender, Row } from "./rows.js";
 import { median, ratios } from "./statistics.js";
 import type { Worker } from "./worker.js";
 
@@ -7,6 +7,7 @@ export interface Result {
   row: string;
   size: number;
   target?: number;
+  handTarget?: number;
   baseline: string;
   rounds: number;
   entries: Entry[];
@@ -50,62 +51,80 @@ export async function measure(
   workers: ReadonlyMap<string, Worker>,
   { warmUp, rounds, rowMilliseconds }: Limits,
 ): Promise<Result[]> {
-  const writes = row.contenders[0]!.operation.startsWith("append");
-  const stamped = row.contenders[0]!.operation === "appendStamped";
-  const results = Array.from(positions.keys(), (size): Result => {
-    const entries = row.contenders.map(({ stack }): Entry => {
-      return { stack, milliseconds: [], median: 0, ratio: 0, peak: 0 };
-    });
-    const { name, target, contenders } = row;
-    return { row: name, size, ...(target && { target }), baseline: contenders[0]!.stack, rounds: 0, entries };
-  });
-  await each(row.contenders, async (contender, i) => {
-    try {
-      const worker = workers.get(contender.stack);
-      if (!worker) throw new Error("not installed");
-      await worker.ask({ ask: "begin", mode: row.synchronous });
-    } catch (error) {
-      drop(results, i, error);
-    }
-  });
-
+  const results = Array.from(positions.keys(), (size) => emptyResult(row, size));
+  await each(row.contenders, (contender) =>
+    attempt(results, contender, workers, (worker) => worker.ask({ ask: "begin", mode: row.synchronous })),
+  );
   const start = performance.now();
   for (let round = 0; round < warmUp + rounds; round++) {
     if (round >= warmUp + FEWEST_ROUNDS && performance.now() - start > rowMilliseconds) break;
     // Another size and another stack begin in every round: what one leaves to the disk, or to the memory of its
     // process, must not always fall on the same next.
-    for (const result of rotated(results, round)) {
-      const position = positions.get(result.size)!;
-      const from = writes ? position.next : round;
-      await each(rotated(row.contenders, round), async (contender) => {
-        const entry = result.entries[row.contenders.indexOf(contender)]!;
-        if (entry.absent) return;
-        try {
-          const { size } = result;
+    for (const index of rotated([...results.keys()], round)) {
+      const { size } = results[index]!;
+      const position = positions.get(size)!;
+      const from = writes(row) ? position.next : round;
+      await each(rotated(row.contenders, round), (contender) =>
+        attempt(results, contender, workers, async (worker, entries) => {
+          const entry = entries[index]!;
           const question = { ask: "run", size, row, contender, from, stamped: position.stamped } as const;
-          const ran = await workers.get(contender.stack)!.ask<Ran>(question);
+          const ran = await worker.ask<Ran>(question);
           if (ran.hash) entry.hash = ran.hash;
           if (round >= warmUp) entry.milliseconds.push(ran.milliseconds / row.calls);
-        } catch (error) {
-          drop(results, row.contenders.indexOf(contender), error);
-        }
-      });
-      if (writes) position.next += row.calls * row.width;
-      if (stamped) position.stamped += row.calls * row.width;
+        }),
+      );
+      advance(position, row);
     }
   }
-  await each(row.contenders, async ({ stack }, i) => {
-    if (results[0]!.entries[i]!.absent) return;
-    const worker = workers.get(stack)!;
-    const peak = await worker.ask<number>({ ask: "peak" });
-    for (const result of results) {
-      const entry = result.entries[i]!;
-      entry.peak = peak;
-      if (writes) entry.hash = await worker.ask({ ask: "hash", size: result.size });
-    }
-  });
+  await each(row.contenders, (contender) =>
+    attempt(results, contender, workers, async (worker, entries) => {
+      const peak = await worker.ask<number>({ ask: "peak" });
+      for (const [i, entry] of entries.entries()) {
+        entry.peak = peak;
+        if (writes(row)) entry.hash = await worker.ask({ ask: "hash", size: results[i]!.size });
+      }
+    }),
+  );
   for (const result of results) compare(result);
   return results;
+}
+
+/** Goes on behind what a sample of the row has appended. */
+export function advance(position: Position, row: Row): void {
+  if (!writes(row)) return;
+  position.next += row.calls * row.width;
+  if (row.contenders[0]!.operation === "appendStamped") position.stamped += row.calls * row.width;
+}
+
+function writes({ contenders }: Row): boolean {
+  return contenders[0]!.operation.startsWith("append");
+}
+
+function emptyResult({ name, target, handTarget, contenders }: Row, size: number): Result {
+  return {
+    ...{ row: name, size, baseline: contenders[0]!.stack, rounds: 0 },
+    ...(target && { target }),
+    ...(handTarget && { handTarget }),
+    entries: contenders.map(({ stack }) => ({ stack, milliseconds: [], median: 0, ratio: 0, peak: 0 })),
+  };
+}
+
+/** A stack that fails is left out of the row. */
+async function attempt(
+  results: readonly Result[],
+  { stack }: Contender,
+  workers: ReadonlyMap<string, Worker>,
+  ask: (worker: Worker, entries: Entry[]) => Promise<unknown>,
+): Promise<void> {
+  const entries = results.map((result) => result.entries.find((entry) => entry.stack === stack)!);
+  if (entries.some(({ absent }) => absent)) return;
+  try {
+    const worker = workers.get(stack);
+    if (!worker) throw new Error("not installed");
+    await ask(worker, entries);
+  } catch (error) {
+    for (const entry of entries) entry.absent = error instanceof Error ? error.message : String(error);
+  }
 }
 
 function compare(result: Result): void {
@@ -117,11 +136,6 @@ function compare(result: Result): void {
     entry.median = median(entry.milliseconds);
     entry.ratio = median(ratios(entry.milliseconds, first!.milliseconds));
   }
-}
-
-function drop(results: readonly Result[], contender: number, error: unknown): void {
-  for (const { entries } of results)
-    entries[contender]!.absent = error instanceof Error ? error.message : String(error);
 }
 
 function rotated<T>(list: readonly T[], by: number): T[] {

@@ -1,21 +1,32 @@
 // The logs that every stack starts from: grown once, one size from the other, then copied.
-import { constants, copyFileSync, readdirSync, readFileSync } from "node:fs";
+import { constants, copyFileSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "libsql";
 import { baseEvent } from "./content.js";
+import { BARE_TABLE } from "./stacks/by-hand.js";
 import { loadEmmett } from "./stacks/emmett.js";
 import { valuesOf } from "./stacks/sql.js";
+import type { Schema } from "./stacks/stack.js";
 
 const CHUNK = 5000;
 
-/** The files of the base logs by size, in our schema with its indexes, checks and triggers. */
-export function prepareEvents(directory: string, sizes: readonly number[]): Map<number, string> {
+/** By schema and size, the file of a log. */
+export type Bases = Partial<Record<Schema, ReadonlyMap<number, string>>>;
+
+/** Logs of the given sizes, for the version of this package that is in `folder`. */
+export function prepare(directory: string, sizes: readonly number[], folder: string) {
+  mkdirSync(directory);
+  const events = prepareEvents(directory, sizes, join(folder, "drizzle"));
+  return { events, bare: prepareBare(directory, events) };
+}
+
+/** In our schema with its indexes, checks and triggers. */
+function prepareEvents(directory: string, sizes: readonly number[], migrations: string): Map<number, string> {
   const growing = join(directory, "growing.db");
   const db = new Database(growing);
   quick(db);
-  const folder = join(import.meta.dirname, "../../drizzle");
-  for (const name of readdirSync(folder).sort()) {
-    if (name.endsWith(".sql")) db.exec(readFileSync(join(folder, name), "utf8"));
+  for (const name of readdirSync(migrations).sort()) {
+    if (name.endsWith(".sql")) db.exec(readFileSync(join(migrations, name), "utf8"));
   }
   const insert = db.prepare(`insert into events
     (id, action, trace_id, cortex_id, origin, timestamp, data, vclock, counter)
@@ -37,7 +48,24 @@ export function prepareEvents(directory: string, sizes: readonly number[]): Map<
   return files;
 }
 
-/** The same events in Emmett's schema; undefined where Emmett is not installed. */
+/** The same events in the table of those who make it by hand. */
+function prepareBare(directory: string, bases: ReadonlyMap<number, string>): Map<number, string> {
+  const files = new Map<number, string>();
+  for (const [size, base] of bases) {
+    const file = join(directory, `bare-${size}.db`);
+    files.set(size, file);
+    const db = new Database(file);
+    quick(db);
+    db.exec(`${BARE_TABLE}; attach '${base}' as base;
+      insert into events select id, action, trace_id, origin, timestamp, data, vclock, cortex_id
+        from base.events order by seq`);
+    db.close();
+    toWal(file);
+  }
+  return files;
+}
+
+/** The same in Emmett's schema; undefined where Emmett is not installed. */
 export async function prepareEmmett(
   directory: string,
   bases: ReadonlyMap<number, string>,

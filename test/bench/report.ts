@@ -1,10 +1,10 @@
 import type { Machine } from "./machine.js";
 import type { Entry, Result } from "./measure.js";
 import type { Profile } from "./profile.js";
-import { rows } from "./rows.js";
+import { BY_HAND, OURS, rows } from "./rows.js";
+import { median, ratios } from "./statistics.js";
 import type { UlidRate } from "./ulid.js";
 
-export const OURS = "drizzle-event-log";
 const OTHERS = ["@libsql/client", "Drizzle", "better-sqlite3", "Emmett"];
 
 export interface Report {
@@ -42,21 +42,25 @@ export function growthOf(results: readonly Result[]): Growth[] {
 }
 
 export function markdown({ machine, date, quick, seconds, sizes, results, profiles, ulid }: Report): string {
-  const { cpu, cores, memory, system, filesystem, versions } = machine;
   const growth = growthOf(results);
   const measured = results.filter(({ size }) => size > sizes[0]!);
   return [
-    `${cpu}, ${cores} cores, ${memory}, ${system}, ${filesystem}`,
-    Object.entries(versions)
-      .map((entry) => entry.join(" "))
-      .join(" · "),
+    machineLines(machine),
     `${date}, ${quick ? "quick, " : ""}${Math.round(seconds)} s\n`,
     "Times are relative to raw libsql: medians of the ratios in the same round.\n",
     table([
-      ["operation", "log", "libsql", "this package", "target", "", ...OTHERS, "peak MB (libsql)", "rounds"],
-      ...measured.filter(({ baseline }) => baseline !== OURS).map(ratioLine),
+      [
+        ...["operation", "log", "libsql", "this package", "target", ""],
+        ...["by hand", "package to by hand", "target", "", ...OTHERS, "peak MB (libsql)", "rounds"],
+      ],
+      ...measured.filter(({ baseline }) => baseline === "libsql").map(ratioLine),
     ]),
-    `\n${emmettLine(versions, measured)}\n`,
+    `\n${emmettLine(machine.versions, measured)}\n`,
+    table([
+      ["plain Drizzle on a table of the app", "log", "@libsql/client", "openLibsql", "target", "", "rounds"],
+      ...measured.filter(({ baseline }) => baseline === BY_HAND).map(plainLine),
+    ]),
+    "",
     table([
       ["concurrency", "log", "one by one", "100 writers", "gain", "target", ""],
       ...measured.filter(({ baseline }) => baseline === OURS).map(writersLine),
@@ -76,6 +80,11 @@ export function markdown({ machine, date, quick, seconds, sizes, results, profil
   ].join("\n");
 }
 
+export function machineLines({ cpu, cores, memory, system, filesystem, versions }: Machine): string {
+  const all = Object.entries(versions).map((entry) => entry.join(" "));
+  return `${cpu}, ${cores} cores, ${memory}, ${system}, ${filesystem}\n${all.join(" · ")}`;
+}
+
 function emmettLine(versions: Machine["versions"], results: readonly Result[]): string {
   if (!versions["@event-driven-io/emmett-sqlite"]) return "Emmett was not measured.";
   return `Emmett is ahead on: ${aheadOfUs(results).join("; ") || "none"}.`;
@@ -91,18 +100,32 @@ function aheadOfUs(results: readonly Result[]): string[] {
 }
 
 function ratioLine(result: Result): string[] {
-  const target = result.target;
-  const [baseline, ours, ...others] = ["libsql", OURS, ...OTHERS].map((stack) => {
+  const [baseline, ours, hand, ...others] = ["libsql", OURS, BY_HAND, ...OTHERS].map((stack) => {
     return result.entries.find((entry) => entry.stack === stack);
   });
-  const mark = target === undefined || !ours || ours.absent ? "" : ours.ratio <= target ? "pass" : "OVER";
+  const isBoth = ours && hand && !ours.absent && !hand.absent;
+  const toHand = isBoth ? median(ratios(ours.milliseconds, hand.milliseconds)) : undefined;
   return [
     ...[result.row, count(result.size), duration(baseline), ratio(ours)],
-    ...[target === undefined ? "" : `≤ ${target}`, mark],
+    ...verdict(result.target, ours?.absent ? undefined : ours?.ratio),
+    ...[ratio(hand), times(toHand), ...verdict(result.handTarget, toHand)],
     ...others.map(ratio),
     `${ours?.peak.toFixed(0)} (${baseline?.peak.toFixed(0)})`,
     String(result.rounds),
   ];
+}
+
+function plainLine({ row, size, target, rounds, entries: [hand, ours] }: Result): string[] {
+  return [
+    ...[row.replace("plain Drizzle: ", ""), count(size), duration(hand), ratio(ours)],
+    ...[...verdict(target, ours!.absent ? undefined : ours!.ratio), String(rounds)],
+  ];
+}
+
+/** The target, and whether it is met. */
+function verdict(target: number | undefined, found: number | undefined): string[] {
+  if (target === undefined) return ["", ""];
+  return [`≤ ${target}`, found === undefined ? "" : found <= target ? "pass" : "OVER"];
 }
 
 function writersLine({ row, size, target = 0, entries }: Result): string[] {
@@ -116,7 +139,6 @@ function writersLine({ row, size, target = 0, entries }: Result): string[] {
 
 function growthLine({ row, target, factors }: Growth): string[] {
   const ours = factors[OURS] ?? [];
-  const times = (factor: number | undefined) => (factor === undefined ? "" : `${factor.toFixed(2)}×`);
   return [
     ...[row, ...ours.map(times), `≤ ${target}×`, ours.at(-1)! <= target ? "pass" : "OVER"],
     (factors.libsql ?? []).map(times).join(" "),
@@ -133,15 +155,19 @@ function ulidLine({ name, rate, target }: UlidRate): string[] {
   return [name, count(Math.round(rate)), target === undefined ? "" : `≥ ${count(target)}`, mark];
 }
 
+function times(factor: number | undefined): string {
+  return factor === undefined ? "" : `${factor.toFixed(2)}×`;
+}
+
 function ratio(entry: Entry | undefined): string {
-  return entry ? (entry.absent ?? `${entry.ratio.toFixed(2)}×`) : "";
+  return entry ? (entry.absent ?? times(entry.ratio)) : "";
 }
 
 function rate(entry: Entry): string {
   return entry.absent ?? `${count(Math.round(1000 / entry.median))}/s`;
 }
 
-function duration(entry: Entry | undefined): string {
+export function duration(entry: Entry | undefined): string {
   if (!entry || entry.absent) return entry?.absent ?? "";
   return entry.median < 1 ? `${(entry.median * 1000).toFixed(0)} µs` : `${entry.median.toFixed(1)} ms`;
 }
@@ -151,7 +177,7 @@ export function count(n: number): string {
   return n >= 10_000 ? `${Math.round(n / 1000)}k` : String(n);
 }
 
-function table([head, ...body]: string[][]): string {
+export function table([head, ...body]: string[][]): string {
   const lines = [head!, head!.map(() => "---"), ...body];
   const widths = head!.map((_, i) => Math.max(...lines.map((line) => (line[i] ?? "").length)));
   return lines.map((line) => `| ${line.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`).join("\n");

@@ -1,8 +1,10 @@
-import { count, type Growth, growthOf, OURS, type Report } from "./report.js";
+import { count, type Growth, growthOf, type Report } from "./report.js";
+import { BY_HAND, OURS } from "./rows.js";
 
 const COLOURS: Record<string, string> = {
   [OURS]: "#2f81f7",
   libsql: "#8b949e",
+  [BY_HAND]: "#bf8700",
   "@libsql/client": "#db6d28",
   Drizzle: "#a371f7",
   "better-sqlite3": "#3fb950",

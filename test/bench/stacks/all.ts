@@ -1,3 +1,4 @@
+import { byHand, plainOnOurs } from "./by-hand.js";
 import { libsqlClient } from "./client.js";
 import { plainDrizzle } from "./drizzle.js";
 import { emmett } from "./emmett.js";
@@ -6,7 +7,7 @@ import { betterSqlite3, rawLibsql } from "./prepared.js";
 import type { Stack } from "./stack.js";
 
 /** The package once more, with many writers at once, on a file of its own. */
-export const manyWriters: Stack = { ...ourPackage, name: "100 writers" };
+const manyWriters: Stack = { ...ourPackage, name: "100 writers" };
 
 export const stacks: readonly Stack[] = [
   rawLibsql,
@@ -16,4 +17,6 @@ export const stacks: readonly Stack[] = [
   betterSqlite3,
   emmett,
   manyWriters,
+  byHand,
+  plainOnOurs,
 ];

@@ -1,0 +1,91 @@
+// This package beside raw libsql, the layers it is built on, and other packages.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describeMachine } from "./machine.js";
+import { advance, type Limits, measure, type Position, type Result } from "./measure.js";
+import { type Bases, prepare, prepareEmmett } from "./prepare.js";
+import type { Profile } from "./profile.js";
+import { markdown, type Report } from "./report.js";
+import { OURS, oursOf, PLAIN, type Row } from "./rows.js";
+import { directory, elapsed, removeBases, root, startWorkers } from "./setup.js";
+import { stacks } from "./stacks/all.js";
+import { drawing } from "./svg.js";
+import type { UlidRate } from "./ulid.js";
+import type { Worker } from "./worker.js";
+
+export interface Run {
+  quick: boolean;
+  chosen: readonly Row[];
+  /** In place of the usual ones. */
+  limits?: Partial<Limits>;
+}
+
+export async function compareWithOthers(run: Run, out: string): Promise<number> {
+  const { quick, chosen } = run;
+  const start = performance.now();
+  const sizes = quick ? [10_000, 100_000] : [10_000, 100_000, 1_000_000];
+  const limits: Limits = {
+    ...(quick
+      ? { warmUp: 1, rounds: 5, rowMilliseconds: 1_500 }
+      : { warmUp: 2, rounds: 25, rowMilliseconds: 26_000 }),
+    ...run.limits,
+  };
+  const machine = describeMachine(directory);
+  console.log(`${machine.cpu}; ${directory} on ${machine.filesystem}`);
+  const bases: Bases = prepare(join(directory, "bases"), sizes, root);
+  const emmett = await prepareEmmett(directory, bases.events!);
+  if (emmett) bases.emmett = emmett;
+  else console.log("Emmett: not installed, left out");
+  const names = stacks.map(({ name }) => name);
+  const workers = await startWorkers(names, bases);
+  removeBases(bases);
+  console.log(`logs of ${sizes.join(", ")} events in ${elapsed(start)}\n`);
+
+  const positions = new Map(sizes.map((size): [number, Position] => [size, { next: size, stamped: 0 }]));
+  const results: Result[] = [];
+  for (const row of chosen) {
+    // The smallest log is there to show the growth.
+    const these = new Map([...positions].filter(([size]) => row.growth || size > sizes[0]!));
+    const began = performance.now();
+    results.push(...(await measure(row, these, workers, limits)));
+    console.log(`${row.name} (${elapsed(began)})`);
+  }
+  const profiles = await profileWrites(chosen, workers, sizes.at(-1)!, positions.get(sizes.at(-1)!)!);
+  const ulid = await workers.get(OURS)!.ask<UlidRate[]>({ ask: "ulid", calls: 200_000 });
+
+  const date = new Date().toISOString().slice(0, 10);
+  const seconds = (performance.now() - start) / 1000;
+  const report: Report = { machine, date, quick, seconds, sizes, results, profiles, ulid };
+  mkdirSync(out, { recursive: true });
+  writeFileSync(join(out, "result.json"), `${JSON.stringify(report, null, 2)}\n`);
+  writeFileSync(join(out, "result.svg"), drawing(report));
+  console.log(`\n${markdown(report)}\n\n${join(out, "result.json")}, ${join(out, "result.svg")}`);
+  return results.some(({ entries }) => entries.some(({ absent }) => absent?.startsWith("VOID"))) ? 1 : 0;
+}
+
+/** Of this package's writes of one event; at the end, for it slows them down. */
+async function profileWrites(
+  chosen: readonly Row[],
+  workers: ReadonlyMap<string, Worker>,
+  size: number,
+  position: Position,
+): Promise<Profile[]> {
+  const profiles: Profile[] = [];
+  for (const row of chosen) {
+    const contender = oursOf(row);
+    const worker = workers.get(contender.stack)!;
+    if (contender.stack === PLAIN || !contender.operation.startsWith("append") || row.width > 1) continue;
+    await worker.ask({ ask: "begin", mode: row.synchronous });
+    let profile!: Omit<Profile, "row" | "size">;
+    // The first is to warm up.
+    for (let i = 0; i < 2; i++) {
+      const long = { ...row, calls: 1000 };
+      const { next: from, stamped } = position;
+      const run = { ask: "run", size, row: long, contender, from, stamped } as const;
+      profile = await worker.ask({ ask: "profile", run });
+      advance(position, long);
+    }
+    profiles.push({ row: row.name, size, ...profile });
+  }
+  return profiles;
+}
