@@ -11,6 +11,13 @@ export function quantile(numbers: readonly number[], part: number): number {
   return sorted[below]! + (next - sorted[below]!) * (place - below);
 }
 
+/** Where the median of what the numbers are a sample of is, with a probability of 95 %: by their order alone. */
+export function medianInterval(numbers: readonly number[]): [number, number] {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const out = Math.max(0, Math.floor((sorted.length - 1.96 * Math.sqrt(sorted.length)) / 2));
+  return [sorted[out]!, sorted.at(-1 - out)!];
+}
+
 /** The ratios in the same round. */
 export function ratios(numerators: readonly number[], denominators: readonly number[]): number[] {
   return numerators.map((number, i) => number / denominators[i]!);
