@@ -37,7 +37,7 @@ export async function compareWith({ quick, chosen, limits: given }: Run, folder:
   }
   console.log(`\n${machineLines(describeMachine(directory))}`);
   console.log(`new: ${root}, old: ${resolve(folder)}; ${elapsed(start)}\n`);
-  const head = ["operation", "log", "old", "new", "new/old", "95 % sure", "middle half", "by pair", "rounds"];
+  const head = ["operation", "log", "old", "new", "new/old", "interval", "middle half", "by pair", "rounds"];
   const lines = rows.map((row) => line(results.filter((result) => result.row === row.name)));
   console.log(table([head, ...lines]));
   return results.some(({ entries }) => entries.some(({ absent }) => absent)) ? 1 : 0;
