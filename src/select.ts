@@ -16,8 +16,13 @@ export interface Selection<A extends Actions = any> {
 
 /** About how many bytes of JSON a page has at the most: libsql aborts the process on a text of 512 MiB. */
 export const PAGE_BYTES = 2 ** 24;
-// The most rows in one text; with more the bound on one of them would be below that of an ordinary event.
-const ONE_TEXT = 2 ** 14;
+// How long the data of each event may be for so many of them to have room in a page: the few bounds there are
+// keep the statement's text the same. What else an event holds is bounded: some 30 KiB, and mostly far less.
+const BOUNDS = [
+  { rows: 2 ** 10, most: 2 ** 14 },
+  { rows: 2 ** 12, most: 2 ** 12 },
+  { rows: 2 ** 13, most: 2 ** 11 },
+];
 // More rows than this are never in a page of that many bytes.
 const MAX_ROWS = 100_000;
 // How many events of a history are read at once.
@@ -74,8 +79,9 @@ function* readPage<A extends Actions>(
   selection: Selection<A>,
   limit: number,
 ): Steps<{ events: StoredEvent<A>[]; isLast: boolean }> {
-  if (limit <= ONE_TEXT) {
-    const events = yield* selectText(db, selection, limit, Math.floor(PAGE_BYTES / limit));
+  const bound = BOUNDS.find(({ rows }) => limit <= rows);
+  if (bound) {
+    const events = yield* selectText(db, selection, limit, bound.most);
     if (!events.includes(null)) {
       return { events: events as StoredEvent<A>[], isLast: events.length < limit };
     }
@@ -85,23 +91,30 @@ function* readPage<A extends Actions>(
   return { events: events as StoredEvent<A>[], isLast: events.length === 0 };
 }
 
-/** Events of the selection, each as null that is longer than `most` bytes as JSON; all are read if it is absent. */
+/** Events of the selection, each as null whose data is longer than `most` bytes, if that is given. */
 function* selectText<A extends Actions>(
   db: Database,
   { table, filters, key, order }: Selection<A>,
   limit: number,
   most?: number,
 ): Steps<(StoredEvent<A> | null)[]> {
-  // Asked for its length alone, SQLite does not load a long text.
-  const isLong = most === undefined ? sql`false` : sql`octet_length(data) > ${most}`;
-  const entry = most === undefined ? sql`event` : sql`iif(octet_length(event) <= ${most}, event, 'null')`;
+  const [head, tail] = [headOf(most), sql.raw(`order by ${key} ${order} limit`)];
   // The limit is always there: without one SQLite may drop the order of a subquery.
-  const rows = db.values(sql`select '[' || group_concat(${entry}) || ']' from (
-    select iif(${isLong}, null, ${EVENT_JSON}) as event
-    from ${table} where ${all(filters)} order by ${sql.raw(`${key} ${order}`)} limit ${limit})`);
+  const rows = db.values(sql`${head} ${table} where ${all(filters)} ${tail} ${limit})`);
   const [row] = yield* done(rows as [[string | null]]);
   return (JSON.parse(row[0] ?? "[]") as (Row | null)[]).map(toEvent) as (StoredEvent<A> | null)[];
 }
+
+const EVENT = `'[' || json_array(seq, id, action, trace_id, cortex_id, origin, timestamp)
+    || ',' || ifnull(vclock, 'null') || ifnull(',' || data, '')
+    || iif(actor is null and idempotency_key is null and meta is null, ']',
+      ',' || json_array(actor, idempotency_key) || ',' || ifnull(meta, 'null') || ']')`;
+
+/** As one piece of text, for it costs time to put it together. Asked for its length alone, SQLite loads no text. */
+const headOf = (most?: number): SQL => {
+  const event = most === undefined ? EVENT : `iif(octet_length(data) > ${most}, 'null', ${EVENT})`;
+  return sql.raw(`select '[' || group_concat(event) || ']' from (select ${event} as event from`);
+};
 
 /** The first events of the selection that have room in a page, by the seqs that they have. */
 function withinBytes<A extends Actions>(
@@ -126,12 +139,6 @@ const SIZE = sql.raw(
   "200 + octet_length(trace_id) + ifnull(octet_length(data), 0) + ifnull(octet_length(meta), 0) + ifnull(octet_length(vclock), 0)",
 );
 
-const EVENT_JSON = sql.raw(`'[' || json_array(seq, id, action, trace_id, cortex_id, origin, timestamp)
-      || ',' || ifnull(vclock, 'null')
-      || iif(coalesce(actor, idempotency_key, meta) is null, ',null',
-        ',[' || json_array(actor, idempotency_key) || ',' || ifnull(meta, 'null') || ']')
-      || ifnull(',' || data, '') || ']'`);
-
 type Row = [
   columns: [
     seq: number,
@@ -143,22 +150,23 @@ type Row = [
     timestamp: string,
   ],
   vclock: VectorClock | null,
-  optional: [columns: [actor: string | null, idempotencyKey: string | null], meta: Meta | null] | null,
-  /** Absent when the event has no data. */
-  data?: unknown,
+  // Then the data if there is any, and if there is an actor, a key or meta, those.
+  ...rest: unknown[],
 ];
 
 function toEvent(row: Row | null): StoredEvent<any> | null {
   if (row === null) return null;
-  const [[seq, id, action, traceId, cortexId, origin, timestamp], vclock, optional, data] = row;
+  const [[seq, id, action, traceId, cortexId, origin, timestamp], vclock] = row;
   const event: StoredEvent<any> = { seq, id, action, traceId, cortexId, origin, timestamp };
-  if (optional) setOptional(event, optional);
-  if (row.length === 4) event.data = data;
+  if (row.length > 3) setOptional(event, row);
+  if (row.length % 2 === 1) event.data = row[2];
   if (vclock) event.vclock = vclock;
   return event;
 }
 
-function setOptional(event: StoredEvent<any>, [[actor, idempotencyKey], meta]: NonNullable<Row[2]>): void {
+function setOptional(event: StoredEvent<any>, row: Row): void {
+  const [actor, idempotencyKey] = row.at(-2) as [string | null, string | null];
+  const meta = row.at(-1) as Meta | null;
   if (actor !== null) event.actor = actor;
   if (meta) event.meta = meta;
   if (idempotencyKey !== null) event.idempotencyKey = idempotencyKey;

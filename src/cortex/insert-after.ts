@@ -26,15 +26,14 @@ export function* insertAfter(
   const { event } = encoded;
   const { idempotencyKey: key } = event;
   const isNew =
-    key === undefined ? sql`` : sql` and not exists (select 1 from ${table} where idempotency_key = ${key})`;
-  const values = sql.join(
-    valuesOf(encoded).map((value) => sql`${value}`),
-    sql`, `,
-  );
+    key === undefined
+      ? undefined
+      : sql` and not exists (select 1 from ${table} where idempotency_key = ${key})`;
+  const isLast = sql`(select seq = ${last.seq} and id = ${last.id} from ${table} where seq >= ${last.seq}
+    order by seq desc limit 1)`;
   const result = yield* done(
-    tx.run(sql`insert into ${table} (${COLUMN_LIST}) select ${values}
-    where (select seq = ${last.seq} and id = ${last.id} from ${table} where seq >= ${last.seq}
-      order by seq desc limit 1)${isNew}`) as RunResult,
+    tx.run(sql`insert into ${table} (${COLUMN_LIST}) select * from (values ${valuesOf(encoded)})
+      where ${isLast}${isNew}`) as RunResult,
   );
   const { rowsAffected, changes = rowsAffected, lastInsertRowid } = result ?? {};
   if (changes === 0) return undefined;
