@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { checkDatabase, type Database, type Result } from "./database.js";
-import { type Action, type ActionOf, type Actions, checkName, checkULID, type StoredEvent } from "./event.js";
+import type { Action, ActionOf, Actions, StoredEvent } from "./event.js";
+import { checkName, checkULID } from "./field.js";
 import { checkedOptions, InputError, reading, shapeOf } from "./input-error.js";
 import { latest, type ReadOptions } from "./read.js";
 import { tableOf } from "./schema.js";

@@ -1,16 +1,7 @@
 import { sql } from "drizzle-orm";
 import { checkDatabase, type Database, type Result } from "./database.js";
-import {
-  type Action,
-  type ActionOf,
-  type Actions,
-  checkName,
-  checkTimestamp,
-  checkULID,
-  type DataOf,
-  type Event,
-  type StoredEvent,
-} from "./event.js";
+import type { Action, ActionOf, Actions, DataOf, Event, StoredEvent } from "./event.js";
+import { checkName, checkTimestamp, checkULID } from "./field.js";
 import { checkedOptions, checkFunction, InputError, reading, shapeOf } from "./input-error.js";
 import type { ReadOptions } from "./read.js";
 import { tableOf } from "./schema.js";

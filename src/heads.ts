@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import { checkDatabase, type Database, type Result } from "./database.js";
-import { type Action, type Actions, checkName, type StoredEvent } from "./event.js";
+import type { Action, Actions, StoredEvent } from "./event.js";
+import { checkName } from "./field.js";
 import { checkedOptions } from "./input-error.js";
 import type { ReadOptions } from "./read.js";
 import { type EventsTable, tableOf } from "./schema.js";

@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { checkDatabase, type Database, type Result } from "./database.js";
-import { type Action, type Actions, checkName, checkULID, type StoredEvent } from "./event.js";
+import type { Action, Actions, StoredEvent } from "./event.js";
+import { checkName, checkULID } from "./field.js";
 import { checkedOptions, InputError, shapeOf } from "./input-error.js";
 import { type EventsTable, tableOf } from "./schema.js";
 import { checkedSeq, checkLimit, selectAll, selectPage } from "./select.js";

@@ -8,13 +8,12 @@ import {
   type ActionOf,
   type Actions,
   checkMaxDataBytes,
-  checkName,
-  checkULID,
   type DataOf,
   type Event,
   type EventLimits,
   type StoredEvent,
 } from "../event.js";
+import { checkName, checkULID } from "../field.js";
 import { addRequest, answerTo, type Requests } from "../idempotency.js";
 import { checkedOptions, InputError, reading, shapeOf } from "../input-error.js";
 import { insertForeign, insertRows } from "../insert.js";

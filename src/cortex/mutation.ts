@@ -1,7 +1,6 @@
 import {
   type Action,
   type Actions,
-  checkULID,
   type EncodedEvent,
   type EventLimits,
   encodeEvent,
@@ -9,6 +8,7 @@ import {
   refuseUnknownFields,
   UNMINTED,
 } from "../event.js";
+import { checkULID } from "../field.js";
 import { InputError, reading, shapeOf } from "../input-error.js";
 import { type StandardSchema, validate } from "./standard-schema.js";
 

@@ -1,4 +1,5 @@
-import { checkedClock, type EncodedEvent } from "../event.js";
+import type { EncodedEvent } from "../event.js";
+import { checkedClock } from "../field.js";
 import { ulidBeyond } from "../ulid.js";
 import { counterOf, type VectorClock } from "../vector-clock.js";
 import { nextState } from "./lifecycle.js";

@@ -10,10 +10,10 @@ import {
   type Event,
   type EventLimits,
   encodeComplete,
-  MAX_CLOCK_ENTRIES,
   type StoredEvent,
   sameEvent,
 } from "../event.js";
+import { MAX_CLOCK_ENTRIES } from "../field.js";
 import { checkedOptions, InputError, reading, shapeOf } from "../input-error.js";
 import { insertForeign } from "../insert.js";
 import { type EventsTable, tableOf } from "../schema.js";

@@ -1,4 +1,4 @@
-import { checkULID } from "../event.js";
+import { checkULID } from "../field.js";
 import { checkedOptions, checkFunction, InputError, shapeOf } from "../input-error.js";
 import { checkLimit } from "../select.js";
 import { isULID } from "../ulid.js";

@@ -1,7 +1,8 @@
 import { sql } from "drizzle-orm";
 import { readClock } from "../clock.js";
 import { checkDatabase, type Database, type Result } from "../database.js";
-import { type Action, type Actions, checkULID, type StoredEvent } from "../event.js";
+import type { Action, Actions, StoredEvent } from "../event.js";
+import { checkULID } from "../field.js";
 import { checkedOptions, InputError, reading, shapeOf } from "../input-error.js";
 import { isPlainObject } from "../json.js";
 import type { ReadOptions } from "../read.js";

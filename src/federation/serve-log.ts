@@ -1,6 +1,7 @@
 import { clock } from "../clock.js";
 import { checkDatabase, type Database } from "../database.js";
-import { type Action, type Actions, checkULID, MAX_TEXT } from "../event.js";
+import { type Action, type Actions, MAX_TEXT } from "../event.js";
+import { checkULID } from "../field.js";
 import { checkedOptions, checkFunction, InputError } from "../input-error.js";
 import { parseJson } from "../json.js";
 import { formatEvent } from "../json-form.js";
