@@ -227,7 +227,10 @@ describe.each(["libsql", "better-sqlite3"])("stateAt on %s", (driver) => {
 
   test.each([
     [{ id: "x" }, "INVALID_ID"],
-    [{ id: undefined }, "INVALID_ID"],
+    [{ id: null }, "INVALID_ID"],
+    [{ id: undefined }, "INVALID_AS_OF"],
+    [{ seq: null }, "INVALID_CURSOR"],
+    [{ timestamp: null }, "INVALID_TIMESTAMP"],
     [{ seq: -1 }, "INVALID_CURSOR"],
     [{ seq: 1.5 }, "INVALID_CURSOR"],
     [{ timestamp: "2026-01-01" }, "INVALID_TIMESTAMP"],

@@ -47,6 +47,8 @@ describe("Go's output", () => {
   test("can be appended, and comes out of the log with the same meaning", () => {
     const { db } = openSqlite();
     const stored = db.transaction((tx) => append(tx, parseEvent(GO)));
+    // To the letter, but for Go's escapes of <, > and &.
+    expect(formatEvent(stored)).toBe(JSON.stringify(JSON.parse(GO)));
     const text = formatEvent(stored);
     expect(JSON.parse(text)).toEqual(JSON.parse(GO));
     expect(text).not.toContain("seq");
@@ -118,7 +120,8 @@ describe("numbers", () => {
     for (const [data, path] of cases) {
       const error = inputErrorOf(() => parseData(data));
       expect({ ...error }).toMatchObject({ code: "INVALID_NUMBER", field: "data", path });
-      expect(error.message).not.toContain(token);
+      // A key is told, a number is not.
+      expect(error.message.replace(JSON.stringify(token), "")).not.toContain(token);
     }
   });
 
@@ -322,6 +325,12 @@ describe("any event", () => {
           .filter((value) => storable(JSON.stringify(value)))
           .map((value) => JSON.parse(JSON.stringify(value)) as unknown),
         vclock: fc.dictionary(aULID, fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })),
+        actor: aName,
+        idempotencyKey: aName,
+        meta: fc
+          .dictionary(fc.string(), fc.jsonValue())
+          .filter((value) => storable(JSON.stringify(value)))
+          .map((value) => JSON.parse(JSON.stringify(value)) as Record<string, unknown>),
       },
       { requiredKeys: ["id", "action", "traceId", "cortexId", "origin", "timestamp"] },
     )
@@ -378,10 +387,38 @@ describe("what is not the form", () => {
     "a field that is not part of it is refused: %s",
     (field) => {
       const error = inputErrorOf(() => parseEvent(source({ more: `,"${field}":"s3cr3t"` })));
-      expect({ ...error }).toMatchObject({ code: "UNKNOWN_FIELD", field: "event" });
+      expect({ ...error }).toMatchObject({ code: "UNKNOWN_FIELD", field: "event", path: [field] });
+      expect(error.message).toContain(field);
       expect(error.message).not.toContain("s3cr3t");
     },
   );
+
+  test.each(["seq", "payload", "traceId", "Vclock", "signature", "__proto__", "constructor"])(
+    "a field that is not part of it is left out where that is wanted: %s",
+    (field) => {
+      const more = `,"${field}":{"polluted":["s3cr3t"]}`;
+      const parsed = parseEvent(source({ data: "1", more }), { unknownFields: "ignore" });
+      deepStrictEqual(parsed, parseEvent(source({ data: "1" })));
+      expect("polluted" in {}).toBe(false);
+    },
+  );
+
+  test("what is part of it is as strict where unknown fields are left out", () => {
+    const parse = (text: string) => parseEvent(text, { unknownFields: "ignore" });
+    const cases: [text: string, code: string][] = [
+      [source({ more: ',"sig":1,"sig":2' }), "DUPLICATE_KEY"],
+      [source({ data: "1e400", more: ',"sig":1' }), "INVALID_NUMBER"],
+      [source({ more: ',"sig":1' }).replace('"trace_id":"t"', '"trace_id":""'), "INVALID_TRACE_ID"],
+      [source({ more: ',"sig":1' }).replace('"trace_id":"t"', '"traceId":"t"'), "INVALID_TRACE_ID"],
+      ["[]", "INVALID_EVENT"],
+    ];
+    for (const [text, code] of cases) expect(inputErrorOf(() => parse(text)).code).toBe(code);
+  });
+
+  test.each(["", "refused", "IGNORE", true, null, 1])("unknownFields of %j is refused", (unknownFields) => {
+    const error = inputErrorOf(() => parseEvent(source(), { unknownFields: unknownFields as "ignore" }));
+    expect(error).toMatchObject({ code: "INVALID_OPTIONS", field: "unknownFields" });
+  });
 
   const fields: [json: string, field: string, code: string][] = [
     ["id", "id", "INVALID_ID"],
@@ -391,6 +428,18 @@ describe("what is not the form", () => {
     ["origin", "origin", "INVALID_ORIGIN"],
     ["timestamp", "timestamp", "INVALID_TIMESTAMP"],
   ];
+  const optional: [json: string, field: string, code: string][] = [
+    ["actor", "actor", "INVALID_ACTOR"],
+    ["meta", "meta", "INVALID_META"],
+    ["idempotency_key", "idempotencyKey", "INVALID_IDEMPOTENCY_KEY"],
+  ];
+  test.each(optional)("with another type for %s is refused under %s", (json, field, code) => {
+    for (const value of [null, 12345, "", [], field === "meta" ? "{}" : {}]) {
+      const error = inputErrorOf(() => parseEvent(source({ more: `,"${json}":${JSON.stringify(value)}` })));
+      expect({ ...error }).toMatchObject({ code, field });
+    }
+  });
+
   test.each(fields)("without %s, or with another type for it, is refused under %s", (json, field, code) => {
     const whole = JSON.parse(source()) as Record<string, unknown>;
     for (const value of [undefined, null, 12345, "", [], {}]) {
@@ -403,8 +452,29 @@ describe("what is not the form", () => {
     expect(inputErrorOf(() => parseEvent(source({ vclock }))).code).toBe("INVALID_VCLOCK");
   });
 
-  test("of a field given twice the last counts, as in Go", () => {
-    expect(parseEvent(source({ data: "1", more: ',"data":2' })).data).toBe(2);
+  test.each([
+    ["a field", source({ data: "1", more: ',"data":2' }), "data", []],
+    ["a field, the same twice", source({ data: "1", more: ',"data":1' }), "data", []],
+    ["a field, spelled in another way", source({ data: "1", more: ',"d\\u0061ta":1' }), "data", []],
+    ["a key of data", source({ data: '{"a":1,"b":2,"a":3}' }), "data", ["a"]],
+    [
+      "a key deep inside",
+      source({ data: '[{"a":1},{"a":{"b":[0,{"c":1,"c":1}]}}]' }),
+      "data",
+      [1, "a", "b", 1, "c"],
+    ],
+    ["__proto__", source({ data: '{"__proto__":1,"__proto__":2}' }), "data", ["__proto__"]],
+    ["an empty key", source({ data: '{"":1,"":2}' }), "data", [""]],
+    ["a key of meta", source({ more: ',"meta":{"a":1,"a":2}' }), "meta", ["a"]],
+    ["an entry of the clock", source({ vclock: `{"${ALPHA}":1,"${ALPHA}":2}` }), "vclock", [ALPHA]],
+  ])("of %s given twice neither counts: it is refused, with its place", (_, text, field, path) => {
+    const error = inputErrorOf(() => parseEvent(text));
+    expect({ ...error }).toMatchObject({ code: "DUPLICATE_KEY", field, path });
+  });
+
+  test("a key may come again in another object, or as a value", () => {
+    const data = '{"a":{"a":"a"},"b":[{"a":1},{"a":2}],"c":"a"}';
+    expect(parseData(data)).toEqual(JSON.parse(data));
   });
 
   test("a NUL or a lone surrogate is refused, also when it is escaped", () => {
@@ -431,7 +501,10 @@ describe("formatEvent", () => {
   test.each([
     ["id", { id: undefined }],
     ["timestamp", { timestamp: undefined }],
-    ["action", { action: "NO" }],
+    ["action", { action: "no!" }],
+    ["actor", { actor: "" }],
+    ["meta", { meta: [] }],
+    ["idempotencyKey", { idempotencyKey: null }],
     ["data", { data: [Number.NaN] }],
     ["vclock", { vclock: { [ALPHA]: 2 ** 53 } }],
     ["event", { payload: 1 }],
@@ -447,5 +520,16 @@ describe("formatEvent", () => {
     expect(Object.keys(JSON.parse(text))).toEqual([
       ...["id", "action", "trace_id", "cortex_id", "origin", "timestamp", "data", "vclock"],
     ]);
+  });
+
+  test("writes who, about what and for which request under names of the form, where they are known", () => {
+    const told = { actor: "user-7", meta: { request: "r-1", why: ["x"] }, idempotencyKey: "key 1" };
+    const text = formatEvent({ ...valid, ...told });
+    expect(JSON.parse(text)).toMatchObject({
+      actor: "user-7",
+      meta: { request: "r-1", why: ["x"] },
+      idempotency_key: "key 1",
+    });
+    expect(parseEvent(text)).toEqual({ ...valid, ...told });
   });
 });

@@ -126,7 +126,7 @@ describe("a generator", () => {
     const atTheEnd = ulidFactory({ now: () => TIME_MAX, randomness: () => NEARLY_ONE });
     expect(atTheEnd()).toBe(`7${"Z".repeat(25)}`);
     for (let i = 0; i < 3; i++)
-      expect(inputErrorOf(atTheEnd)).toMatchObject({ code: "INVALID_NOW", field: "clock" });
+      expect(inputErrorOf(atTheEnd)).toMatchObject({ code: "INVALID_NOW", field: "now" });
   });
 
   test("is not pinned by one wild reading past the end of time", () => {
@@ -160,7 +160,7 @@ describe("a broken source", () => {
     });
     const first = next();
     for (let i = 0; i < 2; i++)
-      expect(inputErrorOf(next)).toMatchObject({ code: "INVALID_NOW", field: "clock" });
+      expect(inputErrorOf(next)).toMatchObject({ code: "INVALID_NOW", field: "now" });
     const second = next();
     expect(decode(second)! - decode(first)!).toBe(1n);
   });

@@ -8,6 +8,7 @@ import {
 } from "drizzle-event-log";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { inputErrorOf } from "./fixture.js";
 
 // Few names and low counters, so that random clocks are often equal or in order; most are on Object.prototype.
 const NAMES = ["A", "B", "1", "__proto__", "constructor", "toString", "hasOwnProperty"];
@@ -163,11 +164,15 @@ describe("keys that every object inherits", () => {
     expect(compareClocks({}, one)).toBe("before");
   });
 
-  test("nothing is taken from a prototype", () => {
+  test("nothing is taken from a prototype: a clock that inherits is none", () => {
     const inherited: VectorClock = Object.create({ A: 5 });
-    expect(compareClocks(inherited, {})).toBe("equal");
-    expect(incrementClock(inherited, "A")).toEqual({ A: 1 });
-    expect(mergeClocks(inherited, {})).toEqual({});
+    for (const run of [
+      () => compareClocks(inherited, {}),
+      () => incrementClock(inherited, "A"),
+      () => mergeClocks(inherited, {}),
+    ]) {
+      expect(inputErrorOf(run)).toMatchObject({ code: "INVALID_VCLOCK" });
+    }
   });
 
   test("no clock changes Object.prototype", () => {
@@ -187,9 +192,55 @@ test("no function changes the clocks it is given", () => {
   expect([a, b]).toEqual([{ A: 1 }, { A: 2, B: 1 }]);
 });
 
-test("the module imports nothing", () => {
+describe("what is no clock", () => {
+  class Clock {
+    A = 1;
+  }
+  const notClocks: [name: string, clock: unknown][] = [
+    ["null", null],
+    ["undefined", undefined],
+    ["text", "A"],
+    ["a number", 1],
+    ["an array", [1]],
+    ["a Map", new Map([["A", 1]])],
+    ["a class instance", new Clock()],
+    ["a symbol key", { [Symbol("A")]: 1 }],
+    ["a counter below 0", { A: -1 }],
+    ["a counter of half", { A: 0.5 }],
+    ["a counter that is NaN", { A: Number.NaN }],
+    ["a counter above 2^53 - 1", { A: 2 ** 53 }],
+    ["a counter in text", { A: "1" }],
+    ["a counter that is a bigint", { A: 1n }],
+    ["a counter that is undefined", { A: undefined }],
+  ];
+  test.each(notClocks)("%s is refused by all three, on either side", (_, bad) => {
+    const clock = bad as VectorClock;
+    const calls: [run: () => unknown, field: string][] = [
+      [() => incrementClock(clock, "A"), "clock"],
+      [() => mergeClocks(clock, {}), "a"],
+      [() => mergeClocks({}, clock), "b"],
+      [() => compareClocks(clock, {}), "a"],
+      [() => compareClocks({}, clock), "b"],
+    ];
+    for (const [run, field] of calls) {
+      const error = inputErrorOf(run);
+      expect(error.code).toBe("INVALID_VCLOCK");
+      expect(error.field.split(".")[0]).toBe(field);
+    }
+  });
+
+  test.each([undefined, null, 7, {}])("a cortex id of %j is refused", (cortexId) => {
+    const error = inputErrorOf(() => incrementClock({}, cortexId as string));
+    expect(error).toMatchObject({ code: "INVALID_CORTEX_ID", field: "cortexId" });
+  });
+});
+
+test("the module needs no database: it imports its errors and what a plain object is", () => {
   const source = readFileSync(new URL("../src/vector-clock.ts", import.meta.url), "utf8");
-  expect(source).not.toMatch(/\b(import|require)\b|\bfrom\s*["']/);
+  expect(Array.from(source.matchAll(/\bfrom\s*"([^"]*)"/g), ([, from]) => from)).toEqual([
+    "./input-error.js",
+    "./json.js",
+  ]);
 });
 
 function text(a: VectorClock): string {

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import * as log from "drizzle-event-log";
-import manifest from "drizzle-event-log/package.json" with { type: "json" };
 import * as migrations from "drizzle-event-log/migrations";
+import manifest from "drizzle-event-log/package.json" with { type: "json" };
 import * as schema from "drizzle-event-log/schema";
 
 assert.equal(typeof log.append, "function");
