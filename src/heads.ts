@@ -70,16 +70,18 @@ function* findDivergences<A extends Actions>(
   limit: number,
 ): Steps<Divergence<A>[]> {
   const found: Divergence<A>[] = [];
-  for (let from = after; ; ) {
+  let from = after;
+  // Few at first: one of the next traces may be all that is wanted.
+  for (let size = Math.min(limit, CANDIDATES); ; size = Math.min(2 * size, CANDIDATES)) {
     const rows = db.values(sql`select distinct trace_id from ${table}
-      where branched = 1 and trace_id > ${from} order by trace_id limit ${CANDIDATES}`) as [string][];
+      where branched = 1 and trace_id > ${from} order by trace_id limit ${size}`) as [string][];
     const traceIds = (yield* done(rows)).map((row) => row[0]);
     for (const [traceId, ids] of yield* readHeads(db, table, traceIds)) {
       if (ids.length < 2) continue;
       found.push({ traceId, heads: yield* selectIds(db, table, ids) });
       if (found.length === limit) return found;
     }
-    if (traceIds.length < CANDIDATES) return found;
+    if (traceIds.length < size) return found;
     from = traceIds.at(-1)!;
     yield* turn();
   }
@@ -96,34 +98,47 @@ interface Last {
   vclock: VectorClock;
 }
 
+/** A trace as far as it has been read. */
+interface Reading {
+  traceId: string;
+  lastId: string;
+  /** By cortex. */
+  lasts: Map<string, Last>;
+}
+
 /** The ids of the heads of each trace, in order. */
 function* readHeads(
   db: Database,
   table: EventsTable<any>,
   traceIds: readonly string[],
 ): Steps<Map<string, string[]>> {
-  const lasts = new Map(traceIds.map((traceId) => [traceId, new Map<string, Last>()]));
-  let place = ["", ""];
-  let rest = traceIds;
-  while (rest.length > 0) {
-    const rows =
-      db.values(sql`select json_group_array(json_array(trace_id, id, cortex_id, counter, json(vclock)))
-      from (select trace_id, id, cortex_id, counter, vclock from ${table}
-        where trace_id in (select value from json_each(${JSON.stringify(rest)}))
-        and (trace_id <> ${place[0]} or id > ${place[1]}) and counter is not null
-        order by trace_id, id limit ${CLOCKS})`) as [[string]];
-    const [row] = yield* done(rows);
-    const piece = JSON.parse(row[0]) as [string, string, string, number, VectorClock][];
-    for (const [traceId, id, cortexId, counter, vclock] of piece) {
-      const known = lasts.get(traceId)!;
-      if (counter > (known.get(cortexId)?.counter ?? 0)) known.set(cortexId, { id, counter, vclock });
-    }
-    if (piece.length < CLOCKS) break;
-    place = piece.at(-1)!.slice(0, 2) as string[];
-    rest = rest.slice(rest.indexOf(place[0]!));
-    yield* turn();
+  const traces = traceIds.map((traceId): Reading => ({ traceId, lastId: "", lasts: new Map() }));
+  for (let rest = traces; rest.length > 0; ) {
+    // Each trace goes on from its own place: one order over several would have to be sorted, or passed over again.
+    const limit = Math.ceil(CLOCKS / rest.length);
+    const places = JSON.stringify(rest.map(({ traceId, lastId }) => [traceId, lastId]));
+    const rows = db.values(sql`select (
+      select json_group_array(json_array(id, cortex_id, counter, json(vclock))) from (
+        select id, cortex_id, counter, vclock from ${table}
+        where trace_id = place.value->>0 and id > place.value->>1 and counter is not null
+        order by id limit ${limit})
+    ) from json_each(${places}) as place`) as [string][];
+    const pieces = (yield* done(rows)).map((row) => JSON.parse(row[0]) as Piece);
+    for (const [i, piece] of pieces.entries()) goOn(rest[i]!, piece);
+    rest = rest.filter((_, i) => pieces[i]!.length === limit);
+    if (rest.length > 0) yield* turn();
   }
-  return new Map(Array.from(lasts, ([traceId, known]) => [traceId, headsOf(known)]));
+  return new Map(traces.map(({ traceId, lasts }) => [traceId, headsOf(lasts)]));
+}
+
+type Piece = readonly [id: string, cortexId: string, counter: number, vclock: VectorClock][];
+
+function goOn(trace: Reading, piece: Piece): void {
+  for (const [id, cortexId, counter, vclock] of piece) {
+    if (counter > (trace.lasts.get(cortexId)?.counter ?? 0))
+      trace.lasts.set(cortexId, { id, counter, vclock });
+    trace.lastId = id;
+  }
 }
 
 /**
