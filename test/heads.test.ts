@@ -6,7 +6,9 @@ import {
   divergences,
   type Event,
   feed,
+  forTrace,
   heads,
+  newULID,
   openCortex,
   type StoredEvent,
 } from "drizzle-event-log";
@@ -329,6 +331,58 @@ describe("what divergences reads", () => {
     expect(read.filter((param) => param.includes("calm"))).toEqual([]);
   });
 
+  test("it stops at its limit: what it reads does not grow with the traces after that", () => {
+    const { db, statements } = openSqlite();
+    const both = (_: unknown, i: number) => concurrent(`trace-${String(i).padStart(4, "0")}`, i + 1);
+    db.transaction((tx) => append(tx, Array.from({ length: 300 }, both).flat()));
+    const asked = (limit: number) => {
+      statements.length = 0;
+      expect(divergences(db, { limit })).toHaveLength(Math.min(limit, 300));
+      return new Set(statements.flatMap(({ params }) => JSON.stringify(params).match(/trace-\d+/g) ?? []))
+        .size;
+    };
+    expect([asked(1), asked(10), asked(60)].map((n, i) => n <= [1, 10, 100][i]!)).toEqual([true, true, true]);
+    expect(asked(1000)).toBe(300);
+  });
+
+  test("histories of any length are read in pieces of 500 clocks at most, each event once", async () => {
+    const { db, statements } = openSqlite();
+    const size = 1200;
+    const later = (counter: number) => ({ [ONE]: 1, [OTHER]: 1, [ALPHA]: counter });
+    const long = Array.from({ length: size }, (_, i) => event({ traceId: "long", vclock: later(i + 1) }));
+    db.transaction((tx) => append(tx, [...concurrent("long"), ...concurrent("short", 2)]));
+    db.transaction((tx) => append(tx, long));
+    statements.length = 0;
+    expect(divergences(db).map(({ traceId }) => traceId)).toEqual(["short"]);
+    const limits = statements.filter(({ sql }) => sql.includes("json(vclock)")).map(({ params }) => params);
+    let read = 0;
+    for (const params of limits) {
+      const places = JSON.parse(params.find((param) => String(param).startsWith("[["))! as string);
+      const limit = params.find((param) => typeof param === "number") as number;
+      expect(places.length * limit).toBeLessThanOrEqual(500);
+      read += limit;
+    }
+    expect(read).toBeLessThan(size + 2 + 2 * 500);
+    expect(ids(heads(db, "long"))).toEqual([forTrace(db, "long").at(-1)!.id]);
+  });
+
+  test("a history of many heads lets others have a turn on an asynchronous driver", async () => {
+    const { db } = await openLibsql();
+    const cortexIds = Array.from({ length: 1500 }, () => newULID());
+    const log = cortexIds.map((cortexId) => event({ cortexId, vclock: { [cortexId]: 1 } }));
+    await db.transaction((tx) => append(tx, log));
+    let turns = 0;
+    let running = true;
+    const count = () => {
+      turns++;
+      if (running) setImmediate(count);
+    };
+    setImmediate(count);
+    expect(await heads(db, "trace")).toHaveLength(1500);
+    running = false;
+    expect(turns).toBeGreaterThanOrEqual(3);
+  });
+
   test("it looks for marks in their own index, for histories in the trace's, and scans nothing", () => {
     const { client, db, statements } = openSqlite();
     db.transaction((tx) => append(tx, concurrent("trace")));
@@ -344,8 +398,9 @@ describe("what divergences reads", () => {
     expect(others.length).toBeGreaterThan(0);
     for (const plan of others) {
       expect(plan.filter((line) => /^SCAN events/.test(line))).toEqual([]);
-      expect(plan.some((line) => line.includes("events_trace_id_id_index"))).toBe(true);
+      expect(plan.some((line) => /events_(trace_id_id_index|id_unique)/.test(line))).toBe(true);
     }
+    expect(others.flat().some((line) => line.includes("events_trace_id_id_index"))).toBe(true);
   });
 });
 

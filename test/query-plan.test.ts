@@ -22,14 +22,20 @@ const PRIMARY = "INTEGER PRIMARY KEY";
 const ID = "events_id_unique";
 const TRACE = "events_trace_id_id_index";
 const PLACE = "events_cortex_id_counter_unique";
+const KEY = "events_idempotency_key_cortex_id_unique";
+const ACTOR = "events_actor_index";
 
 const SIZE = 4000;
 const makeId = ulidFactory({ now: () => Date.UTC(2026, 0), randomness: seeded(1) });
 const log = Array.from({ length: SIZE }, (_, i) => {
   const cortexId = i % 3 === 0 ? BETA : ALPHA;
   const action = i % 10 === 0 ? ("create" as const) : ("update" as const);
-  return event({ id: makeId(), action, traceId: `trace-${i % 50}`, cortexId, vclock: { [cortexId]: i + 1 } });
+  const traceId = `trace-${i % 50}`;
+  const told = { actor: `user-${i % 7}`, ...(i >= SIZE / 2 && { idempotencyKey: `key-${i}` }) };
+  return event({ id: makeId(), action, traceId, cortexId, vclock: { [cortexId]: i + 1 }, ...told });
 });
+/** A request that the log has answered, again. */
+const retry = (i: number) => event({ ...log[SIZE / 2 + i], id: newULID(), vclock: undefined });
 const middle = log[SIZE / 2]!.id!;
 
 /** Each query, and the indexes its plan must name, in any order. */
@@ -62,8 +68,29 @@ const queries: [name: string, run: (db: Libsql) => unknown, ...uses: string[]][]
     PRIMARY,
   ],
   ["pages", (db) => pages(db, { limit: SIZE + 1 }).next(), PRIMARY],
-  ["heads", (db) => heads(db, "trace-1"), TRACE],
-  ["divergences", (db) => divergences(db), "events_branched_index", TRACE],
+  ["feed of an actor", (db) => feed(db, { actor: "user-1" }), ACTOR],
+  ["feed of an actor after", (db) => feed(db, { actor: "user-1", after: 10, limit: 100 }), ACTOR],
+  [
+    "feed of an actor after an event",
+    (db) => feed(db, { actor: "user-1", after: { seq: 1, id: log[0]!.id! } }),
+    ...[ACTOR, PRIMARY],
+  ],
+  [
+    "feed of an actor with every filter",
+    (db) => feed(db, { after: 10, actor: "user-1", actions: ["create"], traceId: "trace-1", cortexId: BETA }),
+    ACTOR,
+  ],
+  ["pages of an actor", (db) => pages(db, { actor: "user-1", limit: SIZE + 1 }).next(), ACTOR],
+  ["latest before", (db) => latest(db, { before: 100 }), PRIMARY],
+  ["heads", (db) => heads(db, "trace-1"), TRACE, ID],
+  ["divergences", (db) => divergences(db), "events_branched_index", TRACE, ID],
+  [
+    "divergences, one page of many",
+    (db) => divergences(db, { limit: 3, after: "trace-2" }),
+    "events_branched_index",
+    TRACE,
+    ID,
+  ],
   ["latest", (db) => latest(db), PRIMARY],
   ["get", (db) => getEvent(db, middle), ID],
   [
@@ -80,7 +107,29 @@ const queries: [name: string, run: (db: Libsql) => unknown, ...uses: string[]][]
     PRIMARY,
     TRACE,
   ],
-  ["appendQuery", (db) => appendQuery(db, [event(), event({ vclock: { [ALPHA]: SIZE + 9 } })]), ID],
+  [
+    "append of a stored batch with keys",
+    (db) => db.transaction((tx) => append(tx, log.slice(-500))),
+    ...[ID, PLACE, KEY, PRIMARY],
+  ],
+  ["appendQuery", (db) => appendQuery(db, [event(), event({ vclock: { [ALPHA]: SIZE + 9 } })]), ID, KEY],
+  ["appendQuery of a retry", (db) => appendQuery(db, retry(1)), ID, KEY],
+  [
+    "append of a new request",
+    (db) => db.transaction((tx) => append(tx, event({ idempotencyKey: newULID() }))),
+    ...[ID, KEY, PRIMARY],
+  ],
+  [
+    "append of a batch of retries",
+    (db) =>
+      db.transaction((tx) =>
+        append(
+          tx,
+          Array.from({ length: 500 }, (_, i) => retry(i)),
+        ),
+      ),
+    ...[ID, KEY, PRIMARY],
+  ],
   [
     "the app's own query: events of a cortex after a counter",
     (db) =>
