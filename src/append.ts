@@ -14,7 +14,7 @@ import {
   type StoredEvent,
 } from "./event.js";
 import { addRequest, answerTo, type Requests } from "./idempotency.js";
-import { checkedOptions, InputError, reading } from "./input-error.js";
+import { checkedOptions, InputError, isArray, reading } from "./input-error.js";
 import { COLUMNS, insertForeign, valuesOf } from "./insert.js";
 import { type EventsTable, tableOf } from "./schema.js";
 import { inTurn, type Steps } from "./steps.js";
@@ -56,7 +56,7 @@ export function append(tx: Transaction, input: unknown, options?: AppendOptions<
   refuseConflicts(batch.map(({ event }) => event));
   return inTurn(tx, function* () {
     const stored = yield* appendAll(tx, log, batch);
-    return Array.isArray(input) ? stored : stored[0]!;
+    return isArray(input) ? stored : stored[0]!;
   });
 }
 
@@ -158,7 +158,7 @@ const REQUEST = sql.raw(REQUEST_NAMES.join(", "));
 const REQUEST_VALUES = REQUEST_NAMES.map(newValue);
 
 function encodeBatch(input: unknown, limits: EventLimits): EncodedEvent[] {
-  const batch = Array.isArray(input)
+  const batch = isArray(input)
     ? reading("events", () => Array.from(input, (event, i) => encodeEvent(event, `events[${i}].`, limits)))
     : [encodeEvent(input, "", limits)];
   checkTotal(batch);

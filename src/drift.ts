@@ -3,6 +3,7 @@ import type { Database, Result } from "./database.js";
 import type { Action, Actions, StoredEvent } from "./event.js";
 import { checkedOptions, checkFunction, InputError, shapeOf } from "./input-error.js";
 import { type ReadOptions, since } from "./read.js";
+import { tableOf } from "./schema.js";
 import { checkedTime, LAST_RANDOM, timePart } from "./ulid.js";
 
 export interface DriftOptions {
@@ -23,7 +24,7 @@ export function drifted<D extends Database, A extends Actions = Action>(
   options?: DriftOptions & ReadOptions<A> & { limit?: number },
 ): Result<D, StoredEvent<A>[]> {
   const { limit = 100, table, ...drift } = checkedOptions(options);
-  return since(db, driftBound(drift), limit, table && { table });
+  return since(db, driftBound(drift), limit, { table: tableOf({ table }) });
 }
 
 /** The greatest id that is at most `maxDrift` milliseconds ahead of `now`. */

@@ -130,14 +130,14 @@ export async function* tail<A extends Actions = Action>(
   options?: TailOptions<A>,
 ): AsyncGenerator<StoredEvent<A>[], void, undefined> {
   const { signal, interval = 1000, ...given } = checkedOptions(options);
-  const { table } = given;
+  const table = tableOf(given);
   checkSignal(signal);
   checkMilliseconds(interval, "INVALID_INTERVAL", "interval");
   const filtered = filtersOf(given).length > 0;
   let { after = 0 } = given;
   while (!signal?.aborted) {
     // What a filter has passed over by now need not be passed over at every interval.
-    const [end]: StoredEvent<A>[] = filtered ? await latest(db, { limit: 1, ...(table && { table }) }) : [];
+    const [end]: StoredEvent<A>[] = filtered ? await latest(db, { limit: 1, table }) : [];
     for await (const page of pages(db, { ...given, after })) {
       yield page;
       if (signal?.aborted) return;

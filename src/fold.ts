@@ -38,7 +38,8 @@ export function fold<State, A extends Actions = Action>(
   options?: FoldOptions<A>,
 ): State {
   const step = stepOf(reducer, checkedOptions(options));
-  if (typeof Object(events)[Symbol.iterator] !== "function" || typeof events === "string") {
+  const isList = reading("events", () => typeof Object(events)[Symbol.iterator] === "function");
+  if (!isList || typeof events === "string") {
     throw new InputError("INVALID_EVENT", "events", `must be a list of events, got ${shapeOf(events)}`);
   }
   let state = initial;

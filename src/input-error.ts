@@ -88,8 +88,17 @@ export function shapeOf(value: unknown): string {
   if (typeof value === "string") return `a string of ${value.length} characters`;
   if (typeof value === "number") return Number.isFinite(value) ? "a number" : String(value);
   if (value === null || value === undefined) return String(value);
-  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (isArray(value)) return `an array of ${value.length}`;
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+/** Array.isArray throws for a proxy that was revoked. */
+export function isArray(value: unknown): value is any[] {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
 }
 
 /**

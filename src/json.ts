@@ -116,6 +116,9 @@ function setOwn(object: Record<string, unknown>, key: string, value: unknown): v
 }
 
 export function parseJson(text: string, field: string): unknown {
+  // JSON.parse takes whatever has a text.
+  if (typeof text !== "string")
+    throw new InputError("INVALID_JSON", field, `is not JSON, but ${shapeOf(text)}`);
   try {
     return JSON.parse(text);
   } catch {

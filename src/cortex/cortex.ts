@@ -15,7 +15,7 @@ import {
 } from "../event.js";
 import { checkName, checkULID } from "../field.js";
 import { addRequest, answerTo, type Requests } from "../idempotency.js";
-import { checkedOptions, InputError, reading, shapeOf } from "../input-error.js";
+import { checkedOptions, InputError, isArray, reading, shapeOf } from "../input-error.js";
 import { insertForeign, insertRows } from "../insert.js";
 import { type EventsTable, tableOf } from "../schema.js";
 import { inTurn, type Steps } from "../steps.js";
@@ -97,7 +97,7 @@ export function openCortex(options: CortexOptions<any, Schemas>): Cortex<any> {
     const batch = prepareAll(input, writer, time);
     return inTurn(tx, function* () {
       const stored = yield* appendBatch(tx, batch, writer, time, memory);
-      return Array.isArray(input) ? stored : stored[0]!;
+      return isArray(input) ? stored : stored[0]!;
     });
   };
   return { id: cortexId, origin, append: append as Cortex<any>["append"] };
@@ -149,7 +149,7 @@ function checkedWriter(options: CortexOptions<any, Schemas>) {
 
 function prepareAll(input: unknown, writer: Writer, time: number): Prepared[] {
   const timestamp = new Date(time).toISOString();
-  const batch = Array.isArray(input)
+  const batch = isArray(input)
     ? reading("events", () => Array.from(input, (one, i) => prepare(one, writer, timestamp, `events[${i}].`)))
     : [prepare(input, writer, timestamp, "")];
   checkTotal(batch.map(({ encoded }) => encoded));

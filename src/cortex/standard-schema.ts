@@ -1,4 +1,4 @@
-import { InputError, shapeOf } from "../input-error.js";
+import { InputError, reading, shapeOf } from "../input-error.js";
 import { isPending } from "../steps.js";
 
 /**
@@ -32,15 +32,17 @@ export function checkSchemas(schemas: unknown): void {
   if (typeof schemas !== "object" || schemas === null) {
     throw new InputError("INVALID_SCHEMA", "schemas", `must be an object, got ${shapeOf(schemas)}`);
   }
-  for (const [action, schema] of Object.entries(schemas)) {
-    if (typeof Object(Object(schema)["~standard"]).validate !== "function") {
-      throw new InputError(
-        "INVALID_SCHEMA",
-        `schemas.${action}`,
-        "must be a Standard Schema, such as Zod makes",
-      );
+  reading("schemas", () => {
+    for (const [action, schema] of Object.entries(schemas)) {
+      if (typeof Object(Object(schema)["~standard"]).validate !== "function") {
+        throw new InputError(
+          "INVALID_SCHEMA",
+          `schemas.${action}`,
+          "must be a Standard Schema, such as Zod makes",
+        );
+      }
     }
-  }
+  });
 }
 
 /** The validator's output. The place of its first issue is told, its text is not: that may quote the data. */

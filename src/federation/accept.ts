@@ -14,7 +14,7 @@ import {
   sameEvent,
 } from "../event.js";
 import { MAX_CLOCK_ENTRIES } from "../field.js";
-import { checkedOptions, InputError, reading, shapeOf } from "../input-error.js";
+import { checkedOptions, InputError, isArray, reading, shapeOf } from "../input-error.js";
 import { insertForeign } from "../insert.js";
 import { type EventsTable, tableOf } from "../schema.js";
 import { inTurn, type Steps } from "../steps.js";
@@ -52,7 +52,7 @@ export function accept<X extends Transaction, A extends Actions = Action>(
   options?: AcceptOptions<A>,
 ): Result<X, Accepted<A>[]> {
   checkTransaction(tx);
-  if (!Array.isArray(page)) {
+  if (!isArray(page)) {
     throw new InputError("INVALID_EVENT", "page", `must be an array, got ${shapeOf(page)}`);
   }
   const { table, now, maxDrift, ...limits } = checkedOptions(options);
