@@ -84,6 +84,20 @@ describe("one event", () => {
     expect(await add(db, given)).toEqual({ seq: 1, ...given });
   });
 
+  test("who, about what and for which request are stored where they are told", async () => {
+    const { db } = await openLibsql();
+    const told = { actor: "user 7", meta: { request: "r-1", deep: [{ a: null }] }, idempotencyKey: "key 1" };
+    const stored = await add(db, event(told));
+    expect(stored).toMatchObject(told);
+    expect(await getEvent(db, stored.id)).toEqual(stored);
+    const alone = [{ actor: "a" }, { meta: {} }, { idempotencyKey: "k" }];
+    for (const one of alone) {
+      const { seq, id, timestamp, ...rest } = await add(db, event(one));
+      expect(rest).toEqual({ ...event(), ...one });
+      expect(await getEvent(db, id)).toEqual({ seq, id, timestamp, ...rest });
+    }
+  });
+
   test("data null is stored as null, and absent data stays absent", async () => {
     const { db } = await openLibsql();
     const withNull = await add(db, event({ data: null }));
@@ -279,7 +293,7 @@ describe("a batch", () => {
 
   test("is all or nothing: one invalid event stores none of it", async () => {
     const { db } = await openLibsql();
-    const error = await swallowed(db, (tx) => append(tx, [event(), event({ action: "NO" }), event()]));
+    const error = await swallowed(db, (tx) => append(tx, [event(), event({ action: "no!" }), event()]));
     expect(error).toMatchObject({ code: "INVALID_ACTION", field: "events[1].action" });
     expect(await everything(db)).toEqual([]);
   });
@@ -340,7 +354,10 @@ describe("a batch", () => {
 });
 
 describe("a retry", () => {
-  const original = event({ id: newULID(), data: { a: [1, { b: null }], c: "x" }, vclock: { [ALPHA]: 3 } });
+  const original = event({
+    ...{ id: newULID(), data: { a: [1, { b: null }], c: "x" }, vclock: { [ALPHA]: 3 } },
+    ...{ actor: "user-7", meta: { request: "r-1" }, idempotencyKey: "key-1" },
+  });
 
   test("with the same id and content answers with the stored event and stores nothing", async () => {
     const { db } = await openLibsql();
@@ -394,6 +411,13 @@ describe("a retry", () => {
     ["vclock", { vclock: { [ALPHA]: 4 } }],
     ["vclock (one entry more)", { vclock: { [ALPHA]: 3, [BETA]: 1 } }],
     ["vclock (absent)", { vclock: undefined }],
+    ["actor", { actor: "other" }],
+    ["actor (absent)", { actor: undefined }],
+    ["meta", { meta: { request: "other" } }],
+    ["meta (one key more)", { meta: { request: "r-1", more: null } }],
+    ["meta (absent)", { meta: undefined }],
+    ["idempotencyKey", { idempotencyKey: "other" }],
+    ["idempotencyKey (absent)", { idempotencyKey: undefined }],
   ];
   test.each(other)("with another %s is refused and changes nothing, even if swallowed", async (_, over) => {
     const { db } = await openLibsql();
@@ -495,7 +519,8 @@ describe("appendQuery in db.batch", () => {
 
   test("stores what append stores", async () => {
     const [batch, plain] = [await openLibsql(), await openLibsql()];
-    const input = [event({ id: newULID(), data: { a: "é\n\u0001" } }), event({ id: newULID() })];
+    const told = { actor: "é\n", meta: { a: "\u0001" }, idempotencyKey: '"' };
+    const input = [event({ id: newULID(), data: { a: "é\n\u0001" }, ...told }), event({ id: newULID() })];
     await batch.db.batch([appendQuery(batch.db, input)]);
     await addAll(plain.db, input);
     const rows = (db: Libsql) => db.select().from(events);
@@ -583,6 +608,9 @@ describe("another table", () => {
         "other_id_unique",
         "other_trace_id_id_index",
         "other_cortex_id_counter_unique",
+        "other_idempotency_key_cortex_id_unique",
+        "other_actor_index",
+        "other_branched_index",
       ]),
     );
     for (const index of named) expect(index).toMatch(/^other_/);
@@ -617,7 +645,7 @@ describe("another table", () => {
         select ${columns}, trace_id, cortex_id, origin, timestamp, vclock, counter from other`);
     await expect(copy("id, action")).rejects.toThrow("UNIQUE");
     await expect(copy(`'${newULID()}', action`)).rejects.toThrow("UNIQUE");
-    await expect(copy(`'${newULID()}', 'NO'`)).rejects.toThrow("other_action_check");
+    await expect(copy(`'${newULID()}', 'no!'`)).rejects.toThrow("other_action_check");
   });
 
   test.each(["", "1st", "a b", "a-b", "a.b", 'a"b', "é", "a\n", null, 7])(
@@ -657,14 +685,37 @@ describe("the table itself", () => {
     ["events_cortex_id_check", { cortex_id: ALPHA.toLowerCase(), vclock: null, counter: null }],
     ["events.cortex_id", { cortex_id: null, vclock: null, counter: null }],
     ["events_action_check", { action: "" }],
-    ["events_action_check", { action: "Create" }],
     ["events_action_check", { action: "1st" }],
-    ["events_action_check", { action: "a-b" }],
+    ["events_action_check", { action: "_x" }],
+    ["events_action_check", { action: "a b" }],
+    ["events_action_check", { action: "a\n" }],
+    ["events_action_check", { action: "créer" }],
+    ["events_action_check", { action: "a".repeat(129) }],
     ["events.action", { action: null }],
     ["events_trace_id_check", { trace_id: "" }],
     ["events_trace_id_check", { trace_id: "x".repeat(256) }],
+    ["events_trace_id_check", { trace_id: "😀".repeat(256) }],
     ["events_origin_check", { origin: "" }],
     ["events_origin_check", { origin: "x".repeat(256) }],
+    ["events_origin_check", { origin: "😀".repeat(256) }],
+    ["events_actor_check", { actor: "" }],
+    ["events_actor_check", { actor: "x".repeat(256) }],
+    ["events_actor_check", { actor: "😀".repeat(256) }],
+    ["events_meta_check", { meta: "" }],
+    ["events_meta_check", { meta: "{" }],
+    ["events_meta_check", { meta: "[]" }],
+    ["events_meta_check", { meta: "null" }],
+    ["events_meta_check", { meta: JSON.stringify({ a: "x".repeat(2 ** 14 - 7) }) }],
+    ["events_meta_check", { meta: JSON.stringify({ a: "é".repeat(2 ** 13 - 3) }) }],
+    ["events_idempotency_key_check", { idempotency_key: "" }],
+    ["events_idempotency_key_check", { idempotency_key: "x".repeat(256) }],
+    ["events_idempotency_key_check", { idempotency_key: "😀".repeat(256) }],
+    ["no seq of your own", { seq: 1 }],
+    ["no seq of your own", { seq: 0 }],
+    ["no seq of your own", { seq: -5 }],
+    ["no seq of your own", { seq: 2 ** 53 }],
+    // The one that the trigger takes for a seq that is yet to be given.
+    ["events_seq_check", { seq: -1 }],
     ["events_timestamp_check", { timestamp: "2026-01-01" }],
     ["events_timestamp_check", { timestamp: "2026-01-01T00:00:00+00:00" }],
     ["events_timestamp_check", { timestamp: "2026-01-01t00:00:00z" }],
@@ -686,6 +737,44 @@ describe("the table itself", () => {
     expect(client.prepare("select count(*) as n from events").get()).toEqual({ n: 0 });
   });
 
+  const good: [name: string, over: object][] = [
+    ["names of 255 letters", { trace_id: "x".repeat(255), origin: "x".repeat(255), actor: "x".repeat(255) }],
+    ["names of 255 emoji", { trace_id: "😀".repeat(255), origin: "😀".repeat(255), actor: "😀".repeat(255) }],
+    ["a key of 255 emoji", { idempotency_key: "😀".repeat(255) }],
+    ["an action of 128 characters", { action: `a${"/".repeat(127)}` }],
+    ["an action with every character", { action: "Az09_.:/-" }],
+    ["meta of 16 KiB", { meta: JSON.stringify({ a: "x".repeat(2 ** 14 - 8) }) }],
+    ["meta of 16 KiB in two bytes a character", { meta: JSON.stringify({ a: "é".repeat(2 ** 13 - 4) }) }],
+  ];
+  test.each(good)("takes in SQL what append takes: %s", (_, over) => {
+    const { client, db } = openSqlite();
+    const [text, values] = insert(over);
+    client.prepare(text).run(...values);
+    const [stored] = feed(db);
+    const { db: other } = openSqlite();
+    const { seq, ...event } = stored!;
+    expect(other.transaction((tx) => append(tx, event))).toEqual(stored);
+  });
+
+  test("the greatest seq of SQLite is not taken from plain SQL: it would be the log's last event", () => {
+    const { client, db } = openSqlite();
+    const [text, values] = insert({ seq: 2n ** 63n - 1n });
+    expect(() => client.prepare(text).run(...values)).toThrow("no seq of your own");
+    expect(db.transaction((tx) => append(tx, event())).seq).toBe(1);
+  });
+
+  test("the order of arrival ends at the last seq that JavaScript knows, and the log is unharmed", () => {
+    const { client, db } = openSqlite();
+    db.transaction((tx) => append(tx, event()));
+    client.prepare("update sqlite_sequence set seq = ? where name = 'events'").run(2 ** 53 - 2);
+    const last = db.transaction((tx) => append(tx, event()));
+    expect(last.seq).toBe(Number.MAX_SAFE_INTEGER);
+    const { cause } = thrownBy(() => db.transaction((tx) => append(tx, event()))) as Error;
+    expect((cause as Error).message).toContain("events_seq_check");
+    expect(feed(db).map(({ seq }) => seq)).toEqual([1, Number.MAX_SAFE_INTEGER]);
+    expect(feed(db, { after: last })).toEqual([]);
+  });
+
   test("every check has a case here, and the row they spoil is a good one", () => {
     const { client, db } = openSqlite();
     const [text, values] = insert({});
@@ -701,7 +790,7 @@ describe("the table itself", () => {
       const [text, values] = insert(over);
       return client.prepare(text.replace("insert", verb)).run(...values);
     };
-    run({});
+    run({ idempotency_key: "key" });
     return { client, run, log: () => feed(db) };
   };
 
@@ -709,6 +798,7 @@ describe("the table itself", () => {
     ["seq", { seq: 1, id: newULID(), counter: null, vclock: null }],
     ["id", { counter: null, vclock: null }],
     ["place", { id: newULID() }],
+    ["cortex and key", { id: newULID(), counter: null, vclock: null, idempotency_key: "key" }],
   ];
   test.each(rivals)("a second row of the same %s is refused, also by INSERT OR REPLACE", (_, over) => {
     const { run, log } = open();
