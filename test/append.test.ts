@@ -710,10 +710,10 @@ describe("the table itself", () => {
     ["events_idempotency_key_check", { idempotency_key: "" }],
     ["events_idempotency_key_check", { idempotency_key: "x".repeat(256) }],
     ["events_idempotency_key_check", { idempotency_key: "😀".repeat(256) }],
-    ["no seq of your own", { seq: 1 }],
-    ["no seq of your own", { seq: 0 }],
-    ["no seq of your own", { seq: -5 }],
-    ["no seq of your own", { seq: 2 ** 53 }],
+    ["the seq is given", { seq: 1 }],
+    ["the seq is given", { seq: 0 }],
+    ["the seq is given", { seq: -5 }],
+    ["the seq is given", { seq: 2 ** 53 }],
     // The one that the trigger takes for a seq that is yet to be given.
     ["events_seq_check", { seq: -1 }],
     ["events_timestamp_check", { timestamp: "2026-01-01" }],
@@ -759,7 +759,7 @@ describe("the table itself", () => {
   test("the greatest seq of SQLite is not taken from plain SQL: it would be the log's last event", () => {
     const { client, db } = openSqlite();
     const [text, values] = insert({ seq: 2n ** 63n - 1n });
-    expect(() => client.prepare(text).run(...values)).toThrow("no seq of your own");
+    expect(() => client.prepare(text).run(...values)).toThrow("the seq is given");
     expect(db.transaction((tx) => append(tx, event())).seq).toBe(1);
   });
 
