@@ -7,6 +7,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^drizzle-event-log$/, replacement: src("index.ts") },
+      { find: /^drizzle-event-log\/libsql$/, replacement: src("libsql/index.ts") },
       { find: /^drizzle-event-log\/(.+)$/, replacement: src("$1.ts") },
     ],
   },

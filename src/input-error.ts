@@ -20,6 +20,8 @@ export type InputErrorCode =
   | "INVALID_EXPECT"
   | "INVALID_DRIFT"
   | "INVALID_DEADLINE"
+  | "INVALID_SIGNAL"
+  | "INVALID_OPTIONS"
   | "INVALID_AS_OF"
   | "NO_CLOCK"
   | "INVALID_AUTHORIZE"

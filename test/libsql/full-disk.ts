@@ -1,4 +1,4 @@
-// A process whose files cannot grow: how writes end that share a commit which fails. Run by libsql.test.ts.
+// A process whose files cannot grow: how writes end that share a commit which fails. Run by write-together.test.ts.
 import { openLibsql, writeTogether } from "drizzle-event-log/libsql";
 import { sql } from "drizzle-orm";
 

@@ -1,0 +1,6 @@
+export { DeadlineError } from "./deadline-error.js";
+export { LibsqlFileError, type LibsqlFileErrorCode } from "./libsql-file-error.js";
+export { type LibsqlDatabase, type OpenOptions, openLibsql } from "./open-libsql.js";
+export type { WriteOptions } from "./patience.js";
+export { writeTogether } from "./write-together.js";
+export { type LibsqlTransaction, writeTransaction } from "./write-transaction.js";

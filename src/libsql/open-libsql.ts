@@ -1,0 +1,66 @@
+import { type Client, type Config, createClient } from "@libsql/client";
+import type { DrizzleConfig } from "drizzle-orm";
+import { drizzle, type LibSQLDatabase } from "drizzle-orm/libsql";
+import { InputError, shapeOf } from "../input-error.js";
+import { DatabaseFile } from "./database-file.js";
+import { LocalClient } from "./local-client.js";
+import { checkDeadline, DEADLINE } from "./patience.js";
+
+export type LibsqlDatabase<S extends Record<string, unknown> = Record<string, never>> = LibSQLDatabase<S> & {
+  $client: Client;
+};
+
+/** Of a client, and of a local file besides. */
+export interface OpenOptions extends Config {
+  /** How long a write waits for its turn and for other processes, in milliseconds. Default 10,000. */
+  deadline?: number;
+  /**
+   * How long a transaction that writes may go without a statement until it is rolled back, in milliseconds, or
+   * `false` for as long as it likes. Default 30,000.
+   */
+  idleLimit?: number | false;
+  /** The size to which the write-ahead log is truncated when it has grown beyond, in bytes. Default 16 MiB. */
+  walLimit?: number;
+}
+
+const IDLE_LIMIT = 30_000;
+const WAL_LIMIT = 16 * 2 ** 20;
+
+/**
+ * Opens a libsql database. On a file the package's own client keeps what was acknowledged, whoever else writes: WAL
+ * with synchronous FULL, one queue for all writes of the process, and no wait that blocks the event loop. Any other
+ * URL (`:memory:`, `http(s):`, `ws(s):`, an embedded replica's `{ url, syncUrl }`) is opened by @libsql/client.
+ *
+ * @throws InputError `INVALID_DEADLINE`, `INVALID_OPTIONS`.
+ * @throws DeadlineError another process kept the file locked.
+ */
+export async function openLibsql<S extends Record<string, unknown> = Record<string, never>>(
+  url: string | OpenOptions,
+  config: Omit<DrizzleConfig<S>, "client"> = {},
+): Promise<LibsqlDatabase<S>> {
+  const options: OpenOptions = typeof url === "string" ? { url } : url;
+  const { deadline = DEADLINE, idleLimit = IDLE_LIMIT, walLimit = WAL_LIMIT, intMode = "number" } = options;
+  checkDeadline(deadline);
+  if (idleLimit !== false) checkDeadline(idleLimit, "idleLimit");
+  if (!Number.isSafeInteger(walLimit) || walLimit < 0) {
+    throw new InputError(
+      "INVALID_OPTIONS",
+      "walLimit",
+      `must be a number of bytes, got ${shapeOf(walLimit)}`,
+    );
+  }
+  const client = createClient(options);
+  const path = client.protocol === "file" && !options.syncUrl ? await pathOf(client) : "";
+  if (path === "") return drizzle({ client, ...config } as any) as LibsqlDatabase<S>;
+
+  // It has done its part: checked the options, and found the file.
+  client.close();
+  const open = () => DatabaseFile.open(path, options.encryptionKey, walLimit);
+  const local = await LocalClient.open(open, { intMode, deadline, idleLimit });
+  return drizzle({ client: local, ...config } as any) as LibsqlDatabase<S>;
+}
+
+async function pathOf(client: Client): Promise<string> {
+  const { rows } = await client.execute("PRAGMA database_list");
+  return String(rows[0]?.file ?? "");
+}

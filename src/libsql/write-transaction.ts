@@ -1,0 +1,40 @@
+import type { LibSQLDatabase } from "drizzle-orm/libsql";
+import { LocalClient, withPatience } from "./local-client.js";
+import type { LibsqlDatabase } from "./open-libsql.js";
+import { checkWriteOptions, DEADLINE, patienceOf, type WriteOptions } from "./patience.js";
+import { retryWhole } from "./retry-whole.js";
+
+/** As `db.transaction` passes it on. */
+export type LibsqlTransaction<S extends Record<string, unknown> = Record<string, never>> = Parameters<
+  Parameters<LibSQLDatabase<S>["transaction"]>[0]
+>[0];
+
+/**
+ * `db.transaction` with a deadline and a signal, on any libsql database: one at a time, in the order of the calls.
+ *
+ * On a file that `openLibsql` opened, `write` runs once, and an error of its own is thrown on as it is. Elsewhere,
+ * while the database is busy, the *whole* function is run again after a short, random pause: it must have no
+ * effect outside the transaction; a client of `createClient` on a file is reconnected, which ends other
+ * transactions that are open on it.
+ *
+ * Not to be called from inside `write`: it would wait for itself, until the deadline.
+ *
+ * @throws DeadlineError nothing was written.
+ * @throws InputError `INVALID_DEADLINE`, `INVALID_SIGNAL`, `INVALID_OPTIONS`.
+ * @throws the signal's reason if it aborts while waiting; whatever `write` throws, after a rollback.
+ */
+export async function writeTransaction<S extends Record<string, unknown>, T>(
+  db: LibsqlDatabase<S>,
+  write: (tx: LibsqlTransaction<S>) => Promise<T>,
+  options: WriteOptions = {},
+): Promise<T> {
+  checkWriteOptions(options);
+  const { deadline, signal } = options;
+  signal?.throwIfAborted();
+  const client = db.$client;
+  if (!(client instanceof LocalClient)) {
+    return retryWhole(db, write, patienceOf(deadline ?? DEADLINE, signal));
+  }
+  const patience = patienceOf(deadline ?? client.deadline, signal);
+  return withPatience(patience, () => db.transaction(write));
+}
