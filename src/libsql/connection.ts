@@ -81,18 +81,24 @@ export class Connection {
 
   /** Ends the transaction, if there still is one: SQLite ends some by itself when they fail. */
   rollback(): void {
-    if (this.inTransaction) this.exec("ROLLBACK");
+    if (!this.inTransaction) return;
+    try {
+      this.exec("ROLLBACK");
+    } catch {
+      this.#drop();
+    }
   }
 
   /** Closes it; the binding does so when its statements are collected. */
   discard(): void {
-    try {
-      this.rollback();
-    } finally {
-      this.#kept.clear();
-      this.#db?.close();
-      this.#db = undefined;
-    }
+    this.rollback();
+    this.#drop();
+  }
+
+  #drop(): void {
+    this.#kept.clear();
+    this.#db?.close();
+    this.#db = undefined;
   }
 
   #opened(): NativeDatabase {

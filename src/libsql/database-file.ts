@@ -4,13 +4,7 @@ import { Connection } from "./connection.js";
 import { LibsqlFileError } from "./libsql-file-error.js";
 import { isBusy, openNative } from "./native.js";
 import { type Patience, retried } from "./patience.js";
-import {
-  controlsTransactions,
-  mayBePrivate,
-  type StatementKind,
-  StatementKinds,
-  settingOf,
-} from "./statement-kind.js";
+import { controlsTransactions, type StatementKind, StatementKinds } from "./statement-kind.js";
 import { WriteQueue } from "./write-queue.js";
 
 /** The most readers that are kept open while nobody uses them. */
@@ -22,10 +16,10 @@ const files = new Map<string, DatabaseFile>();
 /** A file that is open in this process: one writer and one queue for all clients of it, and its readers. */
 export class DatabaseFile {
   readonly writes = new WriteQueue();
-  readonly kinds = new StatementKinds();
   readonly writer: Connection;
   /** It was deleted or replaced: what is open is no longer what the path names. */
   isReplaced = false;
+  #kinds = new StatementKinds();
   #path: string;
   #identity: string;
   #key: string;
@@ -85,10 +79,15 @@ export class DatabaseFile {
     else reader.discard();
   }
 
-  /** What to do with a text: what only the writer sees, only the writer reads. */
-  kindOf(sql: string): StatementKind {
-    const kind = this.kinds.of(sql);
-    return kind === "read" && this.#isPrivate ? "bare" : kind;
+  /** Where a text runs: what only the writer sees, only the writer reads. */
+  runsOn(sql: string): StatementKind["runsOn"] {
+    const { runsOn } = this.#kinds.of(sql);
+    return runsOn === "reader" && this.#isPrivate ? "bare" : runsOn;
+  }
+
+  /** Called after a reader has refused it. */
+  rememberWrite(sql: string): void {
+    this.#kinds.of(sql).runsOn = "writer";
   }
 
   /** Sets the journal mode, which the file keeps. Others may have to let go of it first. */
@@ -173,11 +172,11 @@ export class DatabaseFile {
 
   /** Called after a text was run on the writer: it may have changed what only the writer sees, or is set to. */
   notice(sql: string): void {
-    if (mayBePrivate(sql)) {
+    const { isPrivate, setting } = this.#kinds.of(sql);
+    if (isPrivate) {
       const { rows } = this.writer.run("PRAGMA database_list", [], "number");
       this.#isPrivate = rows.some(({ name }) => name !== "main");
     }
-    const setting = settingOf(sql);
     if (setting === undefined) return;
     this.#settings.set(setting, sql);
     for (const reader of this.#readers) reader.exec(sql);

@@ -12,8 +12,9 @@ import { nextTurn } from "../feed.js";
 import type { Connection } from "./connection.js";
 import type { DatabaseFile } from "./database-file.js";
 import { isTurnOver } from "./event-loop-turn.js";
+import { takeHandedOver } from "./hand-over.js";
 import { LibsqlFileError } from "./libsql-file-error.js";
-import { type AnyStatement, type Lease, LocalTransaction, runBatch } from "./local-transaction.js";
+import { type AnyStatement, LocalTransaction, runBatch } from "./local-transaction.js";
 import { isBusy, isReadonly } from "./native.js";
 import { type Patience, patienceOf, retried } from "./patience.js";
 
@@ -21,23 +22,6 @@ export interface LocalOptions {
   intMode: IntMode;
   deadline: number;
   idleLimit: number | false;
-}
-
-// Handed to the client within one synchronous step: Drizzle's `transaction` has no way to pass it on.
-let handedOver: { patience: Patience; begun?: (transaction: LocalTransaction) => void } | undefined;
-
-/** Runs `begin`, which calls the client's `transaction` at once, with another patience than the client's. */
-export function withPatience<T>(
-  patience: Patience,
-  begin: () => T,
-  begun?: (transaction: LocalTransaction) => void,
-): T {
-  handedOver = { patience, ...(begun && { begun }) };
-  try {
-    return begin();
-  } finally {
-    handedOver = undefined;
-  }
 }
 
 /**
@@ -74,16 +58,16 @@ export class LocalClient implements Client {
     const isText = typeof statement === "string";
     const sql = isText ? statement : statement.sql;
     const values = (isText ? args : statement.args) ?? [];
-    if (file.kindOf(sql) === "read") {
+    if (file.runsOn(sql) === "reader") {
       try {
         return await this.#read((reader) => reader.run(sql, values, this.#intMode));
       } catch (error) {
         if (!isReadonly(error)) throw error;
-        file.kinds.remember(sql, "write");
+        file.rememberWrite(sql);
       }
     }
     return this.#submit(
-      file.kindOf(sql) === "write"
+      file.runsOn(sql) === "writer"
         ? () => file.writeAlone(sql, values, this.#intMode)
         : () => file.runBare(sql, values, this.#intMode),
     );
@@ -94,12 +78,12 @@ export class LocalClient implements Client {
     checkMode(mode);
     const texts = statements.map(textOf);
     const run = (connection: Connection) => this.#runBatch(connection, statements);
-    if (mode === "read" || (mode === "deferred" && texts.every((sql) => file.kindOf(sql) === "read"))) {
+    if (mode === "read" || (mode === "deferred" && texts.every((sql) => file.runsOn(sql) === "reader"))) {
       try {
         return await this.#read((reader) => reader.inSnapshot(() => run(reader)));
       } catch (error) {
         if (mode === "read" || !isReadonly(error)) throw error;
-        file.kinds.remember(texts[(error as LibsqlBatchError).statementIndex]!, "write");
+        file.rememberWrite(texts[(error as LibsqlBatchError).statementIndex]!);
       }
     }
     return this.#submit(() => file.writeAtOnce(run));
@@ -124,7 +108,7 @@ export class LocalClient implements Client {
   }
 
   async transaction(mode: TransactionMode = "write"): Promise<LocalTransaction> {
-    const { patience, begun } = handedOver ?? {};
+    const { patience, begun } = takeHandedOver();
     const file = this.#opened();
     checkMode(mode);
     const transaction = await (mode === "read" ? this.#beginRead(file) : this.#beginWrite(file, patience));
@@ -147,6 +131,7 @@ export class LocalClient implements Client {
       file.close();
       throw error;
     }
+    if (!this.closed) return file.close(); // Another call was faster.
     this.#file = file;
     this.closed = false;
   }
@@ -155,6 +140,8 @@ export class LocalClient implements Client {
   close(): void {
     if (this.closed) return;
     this.closed = true;
+    clearTimeout(this.#watch);
+    this.#watch = undefined;
     this.#file.writes.withdraw(this, clientClosed());
     for (const transaction of this.#transactions) transaction.end();
     this.#file.close();
@@ -199,7 +186,7 @@ export class LocalClient implements Client {
       file.giveBack(connection);
       throw error;
     }
-    return this.#begun({ connection, isWrite: false, ended: () => file.giveBack(connection) });
+    return this.#begun(connection, false, () => file.giveBack(connection));
   }
 
   #beginWrite(
@@ -210,25 +197,24 @@ export class LocalClient implements Client {
       file.checkKept();
       file.writer.exec("BEGIN IMMEDIATE");
       file.writes.hold();
-      const transaction = this.#begun({
-        connection: file.writer,
-        isWrite: true,
-        ran: (sql) => file.notice(sql),
-        committed: () => file.checkSame(),
-        ended: () => file.writes.release(),
-      });
+      const transaction = this.#begun(file.writer, true, () => file.writes.release());
       this.#watchIdle();
       return transaction;
     }, patience);
   }
 
-  #begun(lease: Omit<Lease, "intMode" | "deadline">): LocalTransaction {
-    const transaction = new LocalTransaction({
-      ...lease,
-      ...{ intMode: this.#intMode, deadline: this.deadline },
+  #begun(connection: Connection, isWrite: boolean, ended: () => void): LocalTransaction {
+    const file = this.#file;
+    const transaction: LocalTransaction = new LocalTransaction({
+      connection,
+      isWrite,
+      intMode: this.#intMode,
+      deadline: this.deadline,
+      ran: (sql) => isWrite && file.notice(sql),
+      committed: () => isWrite && file.checkSame(),
       ended: () => {
         this.#transactions.delete(transaction);
-        lease.ended();
+        ended();
       },
     });
     this.#transactions.add(transaction);

@@ -24,9 +24,9 @@ export interface Lease {
   /** Others wait for its end. */
   isWrite: boolean;
   /** Each text that was run. */
-  ran?: (sql: string) => void;
+  ran: (sql: string) => void;
   /** Before the commit is acknowledged. */
-  committed?: () => void;
+  committed: () => void;
   /** The connection is free again. */
   ended: () => void;
 }
@@ -40,7 +40,7 @@ export class LocalTransaction implements Transaction {
   /** Others wait for its end. */
   readonly isWrite: boolean;
   #lease: Lease | undefined;
-  #refusal: Error = new LibsqlError("The transaction is closed", "TRANSACTION_CLOSED");
+  #refusal: Error | undefined;
 
   constructor(lease: Lease) {
     this.#lease = lease;
@@ -63,8 +63,9 @@ export class LocalTransaction implements Transaction {
 
   async executeMultiple(sql: string): Promise<void> {
     const lease = this.#opened();
+    if (this.isShared && isCommit(sql)) throw new LibsqlFileError("COMMIT_IN_SHARED");
     lease.connection.exec(sql);
-    lease.ran?.(sql);
+    lease.ran(sql);
   }
 
   async commit(): Promise<void> {
@@ -77,7 +78,7 @@ export class LocalTransaction implements Transaction {
         // Only on a file that is not in WAL mode.
         await retried(() => this.#opened().connection.exec("COMMIT"), isBusy, patienceOf(deadline));
       }
-      committed?.();
+      committed();
     } finally {
       this.end();
     }
@@ -113,14 +114,15 @@ export class LocalTransaction implements Transaction {
   #opened(): Lease {
     this.lastUsed = performance.now();
     // After SQLite has rolled it back by itself, a statement would be committed at once.
-    if (this.#lease === undefined || !this.#lease.connection.inTransaction) throw this.#refusal;
-    return this.#lease;
+    const lease = this.#lease;
+    if (lease?.connection.inTransaction) return lease;
+    throw this.#refusal ?? new LibsqlError("The transaction is closed", "TRANSACTION_CLOSED");
   }
 
   #run({ connection, intMode, ran }: Lease, sql: string, args: InArgs): ResultSet {
     if (this.isShared && isCommit(sql)) throw new LibsqlFileError("COMMIT_IN_SHARED");
     const result = connection.run(sql, args, intMode);
-    ran?.(sql);
+    ran(sql);
     return result;
   }
 }

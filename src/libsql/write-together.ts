@@ -1,7 +1,8 @@
 import { type Client, LibsqlError } from "@libsql/client";
 import { DeadlineError } from "./deadline-error.js";
+import { withHandedOver } from "./hand-over.js";
 import { LibsqlFileError } from "./libsql-file-error.js";
-import { LocalClient, withPatience } from "./local-client.js";
+import { LocalClient } from "./local-client.js";
 import type { LocalTransaction } from "./local-transaction.js";
 import type { LibsqlDatabase } from "./open-libsql.js";
 import { type Patience, patienceOf } from "./patience.js";
@@ -94,8 +95,8 @@ function commitTogether(db: LibsqlDatabase<any>, group: Write[]): void {
     if (rest.length > 0) commitTogether(db, rest);
     attempt.hasRun = true;
   };
-  const all = () => db.transaction(runAll);
-  withPatience(group[0]!.patience, all, begun).then(
+  const { patience } = group[0]!; // the first that was called
+  withHandedOver({ patience, begun }, () => db.transaction(runAll)).then(
     () => answer(attempt),
     (error) => {
       close();

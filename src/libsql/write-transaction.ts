@@ -1,5 +1,6 @@
 import type { LibSQLDatabase } from "drizzle-orm/libsql";
-import { LocalClient, withPatience } from "./local-client.js";
+import { withHandedOver } from "./hand-over.js";
+import { LocalClient } from "./local-client.js";
 import type { LibsqlDatabase } from "./open-libsql.js";
 import { checkWriteOptions, DEADLINE, patienceOf, type WriteOptions } from "./patience.js";
 import { retryWhole } from "./retry-whole.js";
@@ -36,5 +37,5 @@ export async function writeTransaction<S extends Record<string, unknown>, T>(
     return retryWhole(db, write, patienceOf(deadline ?? DEADLINE, signal));
   }
   const patience = patienceOf(deadline ?? client.deadline, signal);
-  return withPatience(patience, () => db.transaction(write));
+  return withHandedOver({ patience }, () => db.transaction(write));
 }
