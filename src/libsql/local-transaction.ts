@@ -69,8 +69,8 @@ export class LocalTransaction implements Transaction {
   }
 
   async commit(): Promise<void> {
-    const { connection, deadline, committed } = this.#opened();
     try {
+      const { connection, deadline, committed } = this.#opened();
       try {
         connection.exec("COMMIT");
       } catch (error) {

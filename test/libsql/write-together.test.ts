@@ -225,3 +225,109 @@ describe("writeTogether", () => {
     }
   });
 });
+
+describe("writeTogether decides by whose function it was", () => {
+  const count = (n: number) => Array.from({ length: n }, (_, i) => i);
+  const outcomesOf = (all: Promise<unknown>[]) =>
+    Promise.allSettled(all).then((outcomes) =>
+      outcomes.map((it) => (it.status === "fulfilled" ? "stored" : it.reason)),
+    );
+
+  test.each<[string, unknown]>([
+    ["an error that says SQLITE_BUSY", Object.assign(new Error("no"), { code: "SQLITE_BUSY" })],
+    ["an error that says SQLITE_CONSTRAINT", Object.assign(new Error("no"), { code: "SQLITE_CONSTRAINT" })],
+    ["a DeadlineError", new DeadlineError(1)],
+    ["NaN", Number.NaN],
+    ["nothing", undefined],
+  ])("%s harms nobody else, and its function runs once", async (_, thrown) => {
+    const { db, file } = await opened();
+    let runs = 0;
+    const outcomes = await outcomesOf(
+      count(5).map((i) =>
+        writeTogether(db, async (tx) => {
+          runs++;
+          await add(`${i}`)(tx);
+          if (i === 2) throw thrown;
+        }),
+      ),
+    );
+    expect(outcomes).toEqual(["stored", "stored", thrown, "stored", "stored"]);
+    expect([runs, await seenBy(file)]).toEqual([5, ["0", "1", "3", "4"]]);
+  });
+
+  test("an error that is its own cause hangs nothing", async () => {
+    const { db } = await opened();
+    const loop = new Error("loop");
+    loop.cause = loop;
+    for (const database of [db, (await opened(":memory:")).db])
+      expect(await errorOf(() => writeTogether(database, () => Promise.reject(loop)))).toBe(loop);
+  });
+
+  test.each([
+    ["swallows a rollback by SQLITE", "insert or rollback into notes values (1, 'x')"],
+    ["rolls the transaction back", "rollback"],
+  ])("one that %s fails, and the others are stored", async (_, text) => {
+    const { db, file } = await opened();
+    await db.insert(notes).values({ id: 1, body: "before" });
+    const outcomes = await outcomesOf(
+      count(4).map((i) =>
+        writeTogether(db, async (tx) => {
+          await add(`${i}`)(tx);
+          if (i === 1) await errorOf(() => tx.run(sql.raw(text)));
+        }),
+      ),
+    );
+    expect(outcomes.map((it) => it === "stored")).toEqual([true, false, true, true]);
+    expect(outcomes[1]).toMatchObject({ code: "TRANSACTION_CLOSED" });
+    expect((await seenBy(file)).sort()).toEqual(["0", "2", "3", "before"]);
+  });
+
+  test("one that commits for all is refused to", async () => {
+    const { db, file } = await opened();
+    const outcomes = await outcomesOf(
+      count(3).map((i) =>
+        writeTogether(db, async (tx) => {
+          await add(`${i}`)(tx);
+          if (i === 1) await tx.run(sql`commit`);
+        }),
+      ),
+    );
+    expect(outcomes[1]).toMatchObject({ cause: { code: "COMMIT_IN_SHARED" } });
+    expect([outcomes[0], outcomes[2], await seenBy(file)]).toEqual(["stored", "stored", ["0", "2"]]);
+  });
+
+  test("one that never settles is cut off, and the others are stored", async () => {
+    const { db, file } = await opened();
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    cleanUps.push(() => vi.useRealTimers());
+    const { open: reach, opened: reached } = gate();
+    let late: unknown;
+    const all = count(3).map((i) =>
+      writeTogether(db, async (tx) => {
+        await add(`${i}`)(tx);
+        if (i !== 1) return;
+        reach();
+        await new Promise((resolve) => setTimeout(resolve, 6_000));
+        late = await errorOf(() => add("late")(tx));
+      }),
+    );
+    const outcomes = outcomesOf(all);
+    await reached;
+    vi.advanceTimersByTime(5_000);
+    vi.useRealTimers();
+    expect(await outcomes).toMatchObject(["stored", { code: "WRITE_UNSETTLED" }, "stored"]);
+    expect([late, await seenBy(file)]).toEqual([undefined, ["0", "2"]]);
+  });
+
+  test("the deadline counts from each call", async () => {
+    const { db, file } = await opened(undefined, { deadline: 150 });
+    const release = await hold(file);
+    const early = errorOf(() => writeTogether(db, add("early")));
+    await sleep(100);
+    const later = writeTogether(db, add("later"));
+    expect(await early).toBeInstanceOf(DeadlineError);
+    await release();
+    await later;
+    expect(await seenBy(file)).toEqual(["later"]);
+  });
+});

@@ -307,6 +307,28 @@ describe.each(["file", "memory"])("writeTransaction on a %s", (where) => {
   });
 });
 
+test.each<[string, any, string]>([
+  ["options of null", null, "INVALID_OPTIONS"],
+  ["a number as options", 10, "INVALID_OPTIONS"],
+  ["a deadline above what a timer takes", { deadline: 2 ** 31 }, "INVALID_DEADLINE"],
+  ["a signal that is none", { signal: { aborted: false } }, "INVALID_SIGNAL"],
+  ["a signal of null", { signal: null }, "INVALID_SIGNAL"],
+])("writeTransaction refuses %s", async (_, options, code) => {
+  const { db } = await opened();
+  const refused = await errorOf(() => writeTransaction(db, async () => {}, options));
+  expect(refused).toBeInstanceOf(InputError);
+  expect(refused).toMatchObject({ code });
+});
+
+test("an error that is its own cause hangs nothing", async () => {
+  const loop = new Error("loop");
+  loop.cause = loop;
+  for (const url of [undefined, ":memory:"]) {
+    const { db } = await opened(url);
+    expect(await errorOf(() => writeTransaction(db, () => Promise.reject(loop)))).toBe(loop);
+  }
+});
+
 describe("while another process holds the file", () => {
   test("a write waits, then succeeds", async () => {
     const { db, file } = await opened();
