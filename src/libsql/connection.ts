@@ -1,8 +1,6 @@
 import type { InArgs, IntMode, ResultSet } from "@libsql/client";
 import { isBusy, libsqlErrorOf, type NativeDatabase } from "./native.js";
-import { Result } from "./result.js";
 import { Statement } from "./statement.js";
-import { isControl } from "./statement-kind.js";
 
 /** The most statements that a connection keeps. */
 const KEPT = 100;
@@ -36,10 +34,6 @@ export class Connection {
 
   /** Runs one statement, and keeps it for the next time. */
   run(sql: string, args: InArgs, intMode: IntMode): ResultSet {
-    if (isControl(sql)) {
-      this.exec(sql);
-      return new Result([], [], [], 0, 0n);
-    }
     try {
       const statement = this.#statement(sql);
       const result = statement.run(args, intMode);

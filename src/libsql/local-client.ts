@@ -209,7 +209,6 @@ export class LocalClient implements Client {
       connection,
       isWrite,
       intMode: this.#intMode,
-      deadline: this.deadline,
       ran: (sql) => isWrite && file.notice(sql),
       committed: () => isWrite && file.checkSame(),
       ended: () => {

@@ -9,8 +9,6 @@ import {
 } from "@libsql/client";
 import type { Connection } from "./connection.js";
 import { LibsqlFileError } from "./libsql-file-error.js";
-import { isBusy } from "./native.js";
-import { patienceOf, retried } from "./patience.js";
 import { isCommit } from "./statement-kind.js";
 
 export type AnyStatement = InStatement | [string, InArgs?];
@@ -19,8 +17,6 @@ export type AnyStatement = InStatement | [string, InArgs?];
 export interface Lease {
   connection: Connection;
   intMode: IntMode;
-  /** How long the commit waits for others, if it has to. */
-  deadline: number;
   /** Others wait for its end. */
   isWrite: boolean;
   /** Each text that was run. */
@@ -70,14 +66,8 @@ export class LocalTransaction implements Transaction {
 
   async commit(): Promise<void> {
     try {
-      const { connection, deadline, committed } = this.#opened();
-      try {
-        connection.exec("COMMIT");
-      } catch (error) {
-        if (!isBusy(error)) throw error;
-        // Only on a file that is not in WAL mode.
-        await retried(() => this.#opened().connection.exec("COMMIT"), isBusy, patienceOf(deadline));
-      }
+      const { connection, committed } = this.#opened();
+      connection.exec("COMMIT");
       committed();
     } finally {
       this.end();

@@ -26,7 +26,6 @@ const PRIVATE = /\b(?:temp|temporary|attach|detach)\b/i;
 const SETTING = starting(
   String.raw`pragma\s+(?:main\.)?(synchronous|foreign_keys|recursive_triggers|case_sensitive_like|cache_size|mmap_size|temp_store|trusted_schema|ignore_check_constraints|secure_delete|reverse_unordered_selects|automatic_index)\s*[=(]\s*['"-]?\w+`,
 );
-const CONTROL = starting("begin|commit|end|rollback");
 const COMMIT = starting("commit|end");
 const SCRIPT_CONTROL = /\b(?:begin|commit|end|rollback|savepoint|release|vacuum|pragma|attach|detach)\b/i;
 
@@ -52,11 +51,6 @@ function kindOf(sql: string): StatementKind {
     isPrivate: PRIVATE.test(sql),
     setting: SETTING.exec(sql)?.[1]?.toLowerCase(),
   };
-}
-
-/** Begins or ends a transaction: what must not be a prepared statement, as SQLITE_BUSY would leave it open. */
-export function isControl(sql: string): boolean {
-  return CONTROL.test(sql);
 }
 
 /** Whether a script may not run in a transaction. */

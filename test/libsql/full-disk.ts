@@ -2,6 +2,7 @@
 import { openLibsql, writeTogether } from "drizzle-event-log/libsql";
 import { sql } from "drizzle-orm";
 
+performance.now = () => 0; // One transaction takes all of them, however slow the machine.
 const db = await openLibsql(process.argv[2]!);
 const runs = [0, 0, 0, 0];
 const outcomes = await Promise.allSettled(

@@ -5,6 +5,8 @@ import { createClient } from "@libsql/client";
 import { DeadlineError, LibsqlFileError, openLibsql, writeTransaction } from "drizzle-event-log/libsql";
 import { sql } from "drizzle-orm";
 import { describe, expect, test } from "vitest";
+import { Connection } from "../../src/libsql/connection.js";
+import { openNative } from "../../src/libsql/native.js";
 import { errorOf } from "../fixture.js";
 import { add, bodies, cleanUps, gate, hold, newFile, notes, opened, seenBy } from "./local-file.js";
 
@@ -139,6 +141,41 @@ describe("what writes", () => {
   });
 });
 
+describe("a statement that is refused outside a transaction", () => {
+  test("stays open nowhere: what comes later on its connection is committed", async () => {
+    const { db, file } = await opened();
+    const release = await hold(file);
+    const waiting = db.run("pragma user_version = 7");
+    await sleep(50);
+    await release();
+    await waiting;
+    for (const body of ["a", "b"]) await db.$client.execute(insert(body));
+    await db.transaction((tx) => add("c")(tx));
+    expect(await seenBy(file)).toEqual(["a", "b", "c"]);
+    expect((await db.$client.execute("pragma user_version")).rows[0]![0]).toBe(7);
+  });
+
+  // Here on a file without the write-ahead log, where a lock refuses reads, too.
+  test.each(["insert into t values (1)", "select * from t"])(
+    "%s costs its connection, not what comes later",
+    async (text) => {
+      const file = newFile();
+      const release = await hold(file, "create table t (a); begin exclusive");
+      const connection = new Connection(() => openNative(file, undefined));
+      cleanUps.push(() => connection.discard());
+      for (let i = 0; i < 3; i++) {
+        const refused = await errorOf(() => connection.run(text, [], "number"));
+        expect(refused).toMatchObject({ code: "SQLITE_BUSY" });
+      }
+      await release();
+      connection.run("insert into t values (2)", [], "number");
+      const other = createClient({ url: `file:${file}` });
+      cleanUps.push(() => other.close());
+      expect((await other.execute("select a from t")).rows.map(({ a }) => a)).toEqual([2]);
+    },
+  );
+});
+
 describe("what reads", () => {
   test("neither waits for a transaction nor sees what it has not committed", async () => {
     const { db } = await opened();
@@ -166,6 +203,7 @@ describe("what reads", () => {
   test("sees what others have committed, also after an EXPLAIN", async () => {
     const { db, file } = await opened();
     await db.$client.execute("explain select * from notes");
+    expect(await bodies(db)).toEqual([]); // An open EXPLAIN would hold this state of the database.
     const other = createClient({ url: `file:${file}` });
     await other.execute(insert("theirs"));
     other.close();
@@ -239,6 +277,11 @@ describe("a kept statement", () => {
     expect(await of(["a", "b"])).toEqual(["a", "b"]);
     expect(await of(["c"])).toEqual(["c", null]);
     expect(await of([])).toEqual([null, null]);
+    const named = async (args: any) =>
+      Array.from((await db.$client.execute({ sql: "select :a, :b", args })).rows[0]!);
+    expect(await named({ a: 1, b: 2 })).toEqual([1, 2]);
+    expect(await named([3])).toEqual([3, null]);
+    expect(await named({ b: 4 })).toEqual([null, 4]);
   });
 
   test("that failed harms nothing that comes later", async () => {
