@@ -711,7 +711,7 @@ const ofDatabase: Record<string, (given: Given) => unknown> = {
 const ofDatabaseLater: typeof ofDatabase = {
   pages: ({ db, options }) => pages(db, options).next(),
   tail: ({ db, options }) => tail(db, options).next(),
-  pull: ({ db, options }) => pull(db, { clock: () => ({}), missing: () => [] }, options),
+  pull: ({ db, options }) => pull(db, { now: () => ({}), missing: () => [] }, options),
 };
 const ofTransaction: typeof ofDatabase = {
   append: ({ tx, options }) => append(tx, event(), options),
@@ -806,7 +806,7 @@ refuseCall(
   "INVALID_PEER",
   "peer",
   {
-    "pull, peer: without missing": (_, db) => pull(db, { clock: () => ({}) } as unknown as Peer),
+    "pull, peer: without missing": (_, db) => pull(db, { now: () => ({}) } as unknown as Peer),
     "pull, peer: of no functions": (_, db) => pull(db, { clock: {}, missing: [] } as unknown as Peer),
     "pull, no peer": (_, db) => pull(db, undefined as never),
   },

@@ -1,9 +1,6 @@
-export { openLibsql } from "./open-libsql.js";
+export { DeadlineError, type DeadlineErrorCode, deadlineErrorCodes } from "./deadline-error.js";
+export { LibsqlFileError, type LibsqlFileErrorCode, libsqlFileErrorCodes } from "./libsql-file-error.js";
+export { type LibsqlDatabase, type OpenOptions, openLibsql } from "./open-libsql.js";
+export type { WriteOptions } from "./patience.js";
 export { writeTogether } from "./write-together.js";
-export {
-  DeadlineError,
-  type LibsqlDatabase,
-  type LibsqlTransaction,
-  type WriteOptions,
-  writeTransaction,
-} from "./write-transaction.js";
+export { type LibsqlTransaction, writeTransaction } from "./write-transaction.js";

@@ -1,42 +1,67 @@
-import { type Config, createClient } from "@libsql/client";
+import { type Client, type Config, createClient } from "@libsql/client";
 import type { DrizzleConfig } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/libsql";
-import {
-  DEADLINE,
-  isOnDisk,
-  type LibsqlDatabase,
-  patience,
-  untilFree,
-  writers,
-} from "./write-transaction.js";
+import { drizzle, type LibSQLDatabase } from "drizzle-orm/libsql";
+import { InputError, shapeOf } from "../input-error.js";
+import { checkMilliseconds } from "../wait.js";
+import { DatabaseFile } from "./database-file.js";
+import { LocalClient } from "./local-client.js";
+import { DEADLINE } from "./patience.js";
 
-// SQLite waits by sleeping, and blocks the event loop while it does: long enough for a commit, no longer.
-const BUSY_WAIT = 50;
+export type LibsqlDatabase<S extends Record<string, unknown> = Record<string, never>> = LibSQLDatabase<S> & {
+  $client: Client;
+};
+
+/** Of a client, and of a local file besides. */
+export interface OpenOptions extends Config {
+  /** How long a write waits for its turn and for other processes, in milliseconds. Default 10,000. */
+  deadline?: number;
+  /**
+   * How long a transaction that writes may go without a statement until it is rolled back, in milliseconds, or
+   * `false` for as long as it likes. Default 30,000.
+   */
+  idleLimit?: number | false;
+  /** The size to which the write-ahead log is truncated when it has grown beyond, in bytes. Default 16 MiB. */
+  walLimit?: number;
+}
+
+const IDLE_LIMIT = 30_000;
+const WAL_LIMIT = 16 * 2 ** 20;
 
 /**
- * Opens a libsql database with the settings that keep committed data safe: on a file, WAL with synchronous
- * FULL, and a short wait for other processes, on every connection of the pool. Takes whatever `createClient`
- * takes: a `file:`, `:memory:`, `http(s):` or `ws(s):` URL, an embedded replica's `{ url, syncUrl }`.
+ * Opens a libsql database. On a file the package's own client keeps what was acknowledged, whoever else writes: WAL
+ * with synchronous FULL, one queue for all writes of the process, and no wait that blocks the event loop. Any other
+ * URL (`:memory:`, `http(s):`, `ws(s):`, an embedded replica's `{ url, syncUrl }`) is opened by @libsql/client.
  *
+ * @throws InputError `INVALID_DEADLINE`, `INVALID_OPTIONS`.
  * @throws DeadlineError another process kept the file locked.
  */
 export async function openLibsql<S extends Record<string, unknown> = Record<string, never>>(
-  url: string | Config,
+  url: string | OpenOptions,
   config: Omit<DrizzleConfig<S>, "client"> = {},
 ): Promise<LibsqlDatabase<S>> {
-  const options = { timeout: BUSY_WAIT, ...(typeof url === "string" ? { url } : url) };
+  const options: OpenOptions = typeof url === "string" ? { url } : url;
+  const { deadline = DEADLINE, idleLimit = IDLE_LIMIT, walLimit = WAL_LIMIT, intMode = "number" } = options;
+  checkMilliseconds(deadline, "INVALID_DEADLINE", "deadline");
+  if (idleLimit !== false) checkMilliseconds(idleLimit, "INVALID_DEADLINE", "idleLimit");
+  if (!Number.isSafeInteger(walLimit) || walLimit < 0) {
+    throw new InputError(
+      "INVALID_OPTIONS",
+      "walLimit",
+      `must be a number of bytes, got ${shapeOf(walLimit)}`,
+    );
+  }
   const client = createClient(options);
-  const db = drizzle(client, config as DrizzleConfig<S>) as LibsqlDatabase<S>;
-  if (client.protocol !== "file" || options.syncUrl || !(await isOnDisk(client))) return db;
+  const path = client.protocol === "file" && !options.syncUrl ? await pathOf(client) : "";
+  if (path === "") return drizzle({ client, ...config } as any) as LibsqlDatabase<S>;
 
-  // The file keeps the journal mode. FULL is a connection's default in libsql and needs no PRAGMA.
-  await untilFree(client, () => client.execute("PRAGMA journal_mode = WAL"), patience(DEADLINE));
-  const writer = createClient({ ...options, concurrency: 1 });
-  writers.set(client, drizzle(writer, config as DrizzleConfig<S>));
-  const close = client.close.bind(client);
-  client.close = () => {
-    writer.close();
-    close();
-  };
-  return db;
+  // It has done its part: checked the options, and found the file.
+  client.close();
+  const open = () => DatabaseFile.open(path, options.encryptionKey, walLimit);
+  const local = await LocalClient.open(open, { intMode, deadline, idleLimit });
+  return drizzle({ client: local, ...config } as any) as LibsqlDatabase<S>;
+}
+
+async function pathOf(client: Client): Promise<string> {
+  const { rows } = await client.execute("PRAGMA database_list");
+  return String(rows[0]?.file ?? "");
 }

@@ -1,8 +1,3 @@
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { createClient } from "@libsql/client";
 import { feed, InputError, openCortex } from "drizzle-event-log";
@@ -11,109 +6,32 @@ import {
   type LibsqlDatabase,
   type LibsqlTransaction,
   openLibsql,
-  writeTogether,
   writeTransaction,
 } from "drizzle-event-log/libsql";
-import { migrationsFolder, migrationsTable } from "drizzle-event-log/migrations";
 import { sql } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/libsql";
-import { migrate } from "drizzle-orm/libsql/migrator";
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
-import { afterEach, describe, expect, expectTypeOf, test, vi } from "vitest";
-import { ALPHA, errorOf } from "./fixture.js";
-
-const notes = sqliteTable("notes", { id: integer("id").primaryKey(), body: text("body").notNull() });
-
-const cleanUps: (() => void)[] = [];
-afterEach(() => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) cleanUp();
-  vi.restoreAllMocks();
-});
-
-function newFile(): string {
-  const directory = mkdtempSync(join(tmpdir(), "event-log-libsql-"));
-  cleanUps.push(() => rmSync(directory, { recursive: true, force: true }));
-  return join(directory, "app.db");
-}
-
-/** A database with a notes table and the log; on a file unless told otherwise. */
-async function opened(url = `file:${newFile()}`) {
-  const db = await openLibsql(url);
-  cleanUps.push(() => db.$client.close());
-  await migrate(db, { migrationsFolder, migrationsTable });
-  await db.run(sql`create table notes (id integer primary key, body text not null)`);
-  return { db, file: url.slice("file:".length) };
-}
-
-const add = (body: string) => (tx: LibsqlTransaction) => tx.insert(notes).values({ body });
-const bodies = async (db: LibsqlDatabase) =>
-  (await db.select().from(notes).orderBy(notes.id)).map(({ body }) => body);
-
-// In this process the file may be opened by one SQLite library only: POSIX locks do not hold between two of them
-// in one process, and the first to close the file drops those of the other. So: libsql here, better-sqlite3 there.
-
-/** What another connection sees. */
-async function seenBy(file: string): Promise<string[]> {
-  const other = createClient({ url: `file:${file}` });
-  const { rows } = await other.execute("select body from notes order by id");
-  other.close();
-  return rows.map(({ body }) => String(body));
-}
-
-/** Another process that holds the file's lock until told to let go. */
-async function hold(file: string, script = "begin immediate"): Promise<() => Promise<void>> {
-  const program = `
-    const holder = new (require("better-sqlite3"))(process.argv[1]);
-    holder.exec(process.argv[2]);
-    console.log("held");
-    process.stdin.once("data", () => { holder.exec("rollback"); holder.close(); process.exit(); });`;
-  const child = spawn(process.execPath, ["-e", program, file, script], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  cleanUps.push(() => child.kill("SIGKILL"));
-  const ended = once(child, "exit");
-  await once(child.stdout, "data");
-  return async () => {
-    child.stdin.write("go\n");
-    await ended;
-  };
-}
-
-/** A promise to be resolved from outside. */
-function gate() {
-  let open!: () => void;
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { open, opened };
-}
+import { describe, expect, expectTypeOf, test } from "vitest";
+import { ALPHA, errorOf } from "../fixture.js";
+import { add, bodies, cleanUps, gate, hold, newFile, notes, opened, seenBy } from "./local-file.js";
 
 describe("openLibsql", () => {
-  test("gives every connection of the pool WAL, synchronous FULL and a busy wait of 50 ms", async () => {
+  test("gives the writer and every reader WAL, synchronous FULL and no wait that blocks", async () => {
     const { db } = await opened();
-    const look = async () => {
-      // Held at once, so each has a connection of its own; libsql opens them as they are wanted.
-      const held = await Promise.all(Array.from({ length: 6 }, () => db.$client.transaction("deferred")));
-      const settings = [];
-      for (const connection of held) {
-        const values = [];
-        for (const pragma of ["journal_mode", "synchronous", "busy_timeout"])
-          values.push((await connection.execute(`pragma ${pragma}`)).rows[0]![0]);
-        settings.push(values);
-      }
-      for (const connection of held) connection.close();
-      expect(settings).toEqual(Array(6).fill(["wal", 2, 50]));
-    };
-    await look();
-    await db.$client.reconnect();
-    await look();
-    const ofWrites = await writeTransaction(db, async (tx) => {
+    const look = async (execute: (sql: string) => Promise<{ rows: any[] }>) => {
       const values = [];
       for (const pragma of ["journal_mode", "synchronous", "busy_timeout"])
-        values.push((await tx.values<[unknown]>(sql.raw(`pragma ${pragma}`)))[0]![0]);
+        values.push((await execute(`pragma ${pragma}`)).rows[0]![0]);
       return values;
-    });
-    expect(ofWrites).toEqual(["wal", 2, 50]);
+    };
+    const held = await Promise.all(Array.from({ length: 6 }, () => db.$client.transaction("read")));
+    for (const reader of held) {
+      expect(await look((sql) => reader.execute(sql))).toEqual(["wal", 2, 0]);
+      reader.close();
+    }
+    expect(await look((sql) => db.$client.execute(sql))).toEqual(["wal", 2, 0]);
+    const inTransaction = await db.$client.transaction();
+    expect(await look((sql) => inTransaction.execute(sql))).toEqual(["wal", 2, 0]);
+    await inTransaction.commit();
   });
 
   test("keeps the journal mode of a file for all who open it", async () => {
@@ -131,11 +49,10 @@ describe("openLibsql", () => {
     expect(await errorOf(() => bodies(other))).toBeInstanceOf(Error);
   });
 
-  test("takes a client's config, and its timeout before the own", async () => {
-    const file = newFile();
-    const db = await openLibsql({ url: `file:${file}`, timeout: 7, intMode: "bigint" });
+  test("takes a client's config, but for a timeout, which would block", async () => {
+    const db = await openLibsql({ url: `file:${newFile()}`, timeout: 7, intMode: "bigint" });
     cleanUps.push(() => db.$client.close());
-    expect((await db.$client.execute("pragma busy_timeout")).rows[0]![0]).toBe(7n);
+    expect((await db.$client.execute("pragma busy_timeout")).rows[0]![0]).toBe(0n);
     expect((await db.$client.execute("pragma journal_mode")).rows[0]![0]).toBe("wal");
   });
 
@@ -379,7 +296,7 @@ describe.each(["file", "memory"])("writeTransaction on a %s", (where) => {
   test("keeps its own data when the function meets a busy database of another client", async () => {
     const { db } = await open();
     await writeTransaction(db, add("kept"));
-    const other = await opened();
+    const other = await opened(undefined, { deadline: 20 });
     const release = await hold(other.file);
     const refused = await errorOf(() =>
       writeTransaction(db, () => other.db.$client.transaction("write"), { deadline: 0 }),
@@ -388,6 +305,28 @@ describe.each(["file", "memory"])("writeTransaction on a %s", (where) => {
     await release();
     expect(await bodies(db)).toEqual(["kept"]);
   });
+});
+
+test.each<[string, any, string]>([
+  ["options of null", null, "INVALID_OPTIONS"],
+  ["a number as options", 10, "INVALID_OPTIONS"],
+  ["a deadline above what a timer takes", { deadline: 2 ** 31 }, "INVALID_DEADLINE"],
+  ["a signal that is none", { signal: { aborted: false } }, "INVALID_SIGNAL"],
+  ["a signal of null", { signal: null }, "INVALID_SIGNAL"],
+])("writeTransaction refuses %s", async (_, options, code) => {
+  const { db } = await opened();
+  const refused = await errorOf(() => writeTransaction(db, async () => {}, options));
+  expect(refused).toBeInstanceOf(InputError);
+  expect(refused).toMatchObject({ code });
+});
+
+test("an error that is its own cause hangs nothing", async () => {
+  const loop = new Error("loop");
+  loop.cause = loop;
+  for (const url of [undefined, ":memory:"]) {
+    const { db } = await opened(url);
+    expect(await errorOf(() => writeTransaction(db, () => Promise.reject(loop)))).toBe(loop);
+  }
 });
 
 describe("while another process holds the file", () => {
@@ -426,19 +365,19 @@ describe("while another process holds the file", () => {
     expect((await seenBy(file)).sort()).toEqual(wanted.sort());
   });
 
-  test("a function that meets the refusal halfway is run again as a whole, its first run undone", async () => {
+  test("a function that throws what another client was refused with is not run again", async () => {
     const { db, file } = await opened();
     const rival = createClient({ url: `file:${file}` });
     cleanUps.push(() => rival.close());
     let runs = 0;
-    await writeTransaction(db, async (tx) => {
+    const write = async (tx: LibsqlTransaction) => {
       runs++;
       await add(`run ${runs}`)(tx);
       // This transaction holds the lock, so the rival is refused with a true SQLITE_BUSY.
-      if (runs < 3) await rival.transaction("write");
-    });
-    expect(runs).toBe(3);
-    expect(await seenBy(file)).toEqual(["run 3"]);
+      await rival.transaction("write");
+    };
+    expect(await errorOf(() => writeTransaction(db, write))).toMatchObject({ code: "SQLITE_BUSY" });
+    expect([runs, await seenBy(file)]).toEqual([1, []]);
   });
 
   test("the deadline ends the waiting with the refusal as cause; the client is healthy afterwards", async () => {
@@ -479,7 +418,7 @@ describe("while another process holds the file", () => {
   test("a transaction that somebody else has open on the client outlives the waiting of a write", async () => {
     const { db, file } = await opened();
     await writeTransaction(db, add("a"));
-    const reading = await db.$client.transaction("deferred");
+    const reading = await db.$client.transaction("read");
     expect((await reading.execute("select count(*) from notes")).rows[0]![0]).toBe(1);
     const release = await hold(file);
     const refused = await errorOf(() => writeTransaction(db, add("late"), { deadline: 150 }));
@@ -526,224 +465,4 @@ test("in memory a transaction that is never closed ends the waiting at the deadl
   expect(refused).toMatchObject({ cause: { code: "TRANSACTION_ACTIVE" } });
   await foreign.rollback();
   expect(await bodies(db)).toEqual(["kept"]);
-});
-
-describe("writeTogether", () => {
-  /** Makes the time what `at` says: how long a transaction has run must not depend on the machine. */
-  const setTime = (at: () => number) => vi.spyOn(performance, "now").mockImplementation(at);
-  const count = (n: number) => Array.from({ length: n }, (_, i) => i);
-
-  test("writes that wait share a transaction, and run in it one after another in their order", async () => {
-    const { db, file } = await opened();
-    setTime(() => 0);
-    const transactions = new Set<unknown>();
-    const log: string[] = [];
-    await Promise.all(
-      count(100).map((i) =>
-        writeTogether(db, async (tx) => {
-          transactions.add(tx);
-          log.push(`${i} begins`);
-          for (let pause = 0; pause < (100 - i) % 4; pause++) await turn();
-          await add(`${i}`)(tx);
-          log.push(`${i} ends`);
-        }),
-      ),
-    );
-    expect(transactions.size).toBe(1);
-    expect(log).toEqual(count(100).flatMap((i) => [`${i} begins`, `${i} ends`]));
-    expect(await seenBy(file)).toEqual(count(100).map(String));
-  });
-
-  test("what comes while a transaction runs shares the next one", async () => {
-    const { db } = await opened();
-    setTime(() => 0);
-    const { open, opened: begun } = gate();
-    const { open: letGo, opened: released } = gate();
-    const transactions: unknown[] = [];
-    const first = writeTogether(db, async (tx) => {
-      transactions.push(tx);
-      open();
-      await released;
-    });
-    await begun;
-    const later = count(5).map(() => writeTogether(db, async (tx) => void transactions.push(tx)));
-    letGo();
-    await Promise.all([first, ...later]);
-    expect(transactions).toHaveLength(6);
-    expect(new Set(transactions.slice(1)).size).toBe(1);
-    expect(transactions[1]).not.toBe(transactions[0]);
-  });
-
-  test("a transaction that has run for more than 10 ms takes no other write in", async () => {
-    const { db, file } = await opened();
-    let time = 0;
-    setTime(() => time);
-    const transactions: unknown[] = [];
-    await Promise.all(
-      [4, 4, 4, 50, 0, 0].map((milliseconds, i) =>
-        writeTogether(db, async (tx) => {
-          time += milliseconds;
-          transactions.push(tx);
-          await add(`${i}`)(tx);
-        }),
-      ),
-    );
-    const numbers = transactions.map((tx) => [...new Set(transactions)].indexOf(tx));
-    expect(numbers).toEqual([0, 0, 0, 1, 2, 2]);
-    expect(await seenBy(file)).toEqual(count(6).map(String));
-  });
-
-  test("a write is answered when it is committed, not before", async () => {
-    const { db, file } = await opened();
-    setTime(() => 0);
-    const { open, opened: reached } = gate();
-    const { open: letGo, opened: released } = gate();
-    let answered = false;
-    const first = writeTogether(db, add("first")).then(() => {
-      answered = true;
-      return seenBy(file);
-    });
-    const second = writeTogether(db, async (tx) => {
-      expect(await tx.select().from(notes)).toEqual([{ id: 1, body: "first" }]);
-      open();
-      await released;
-      await add("second")(tx);
-    });
-    await reached;
-    for (let i = 0; i < 20; i++) await turn();
-    expect([answered, await seenBy(file)]).toEqual([false, []]);
-    letGo();
-    expect(await first).toEqual(["first", "second"]);
-    await second;
-  });
-
-  test("answers with what the function answers", async () => {
-    const { db } = await opened();
-    const answer = { any: Symbol("thing") };
-    const typed = writeTogether(db, async () => 7 as const);
-    expectTypeOf(typed).toEqualTypeOf<Promise<7>>();
-    const all = [writeTogether(db, async () => answer), typed, writeTogether(db, async () => {})];
-    expect(await Promise.all(all)).toEqual([answer, 7, undefined]);
-    expect(await all[0]).toBe(answer);
-  });
-
-  test("what throws takes back its own writes and no others, and is thrown on", async () => {
-    const { db, file } = await opened();
-    const stop = new Error("stop");
-    const outcomes = await Promise.allSettled(
-      count(40).map((i) =>
-        writeTogether(db, async (tx) => {
-          await add(`${i}`)(tx);
-          if (i % 10 === 1) throw stop;
-          if (i % 10 === 2) tx.rollback();
-          return i;
-        }),
-      ),
-    );
-    const kept = count(40).filter((i) => i % 10 !== 1 && i % 10 !== 2);
-    expect(outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? outcome.value : []))).toEqual(
-      kept,
-    );
-    expect((outcomes[1] as PromiseRejectedResult).reason).toBe(stop);
-    expect((await seenBy(file)).sort()).toEqual(kept.map(String).sort());
-  });
-
-  test("a commit that fails is the failure of the write that is at fault, and of no other", async () => {
-    const { db, file } = await opened();
-    await db.run(
-      sql`create table replies (note integer references notes (id) deferrable initially deferred)`,
-    );
-    const outcomes = await Promise.allSettled(
-      count(20).map((i) =>
-        writeTogether(db, async (tx) => {
-          await add(`${i}`)(tx);
-          if (i === 13) await tx.run(sql`insert into replies values (999)`);
-        }),
-      ),
-    );
-    const failed = count(20).filter((i) => outcomes[i]!.status === "rejected");
-    expect(failed).toEqual([13]);
-    expect((outcomes[13] as PromiseRejectedResult).reason).toMatchObject({ code: "SQLITE_CONSTRAINT" });
-    expect(await seenBy(file)).toHaveLength(19);
-  });
-
-  // Whether it was written cannot be told for sure, as with a disk that fails: to run again might write twice.
-  test("a commit that fails on a full disk fails all that share it, and none is run again", async () => {
-    const { db, file } = await opened();
-    await db.run("pragma wal_checkpoint(truncate)");
-    const kilobytes = Math.ceil(statSync(file).size / 1024) + 100;
-    const node = [process.execPath, "--import", "tsx", join(import.meta.dirname, "full-disk.ts")];
-    const { stdout, stderr } = spawnSync(
-      "bash",
-      ["-c", `trap '' XFSZ; ulimit -f ${kilobytes}; exec "$@"`, "bash", ...node, `file:${file}`],
-      { encoding: "utf8" },
-    );
-    expect(stderr).toBe("");
-    expect(JSON.parse(stdout)).toEqual({ runs: [1, 1, 1, 1], codes: Array(4).fill("SQLITE_IOERR") });
-    expect(await seenBy(file)).toEqual([]);
-  });
-
-  test("the events of a cortex are dense, also where one that appended throws", async () => {
-    const { db } = await opened();
-    const cortex = openCortex({ id: ALPHA, origin: "alpha" });
-    const outcomes = await Promise.allSettled(
-      count(60).map((i) =>
-        writeTogether(db, async (tx) => {
-          const stored = await cortex.append(tx, { action: "create", traceId: `t${i}` });
-          if (i % 20 === 7) throw new Error("stop");
-          return stored;
-        }),
-      ),
-    );
-    const stored = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? outcome.value : []));
-    const log = await feed(db);
-    expect(stored.toSorted((a, b) => a.seq - b.seq)).toEqual(log);
-    expect(log.map(({ seq, vclock }) => [seq, vclock![ALPHA]])).toEqual(count(57).map((i) => [i + 1, i + 1]));
-  });
-
-  test("while another process holds the file all wait, and are stored once each", async () => {
-    const { db, file } = await opened();
-    const release = await hold(file);
-    const all = count(20).map((i) => writeTogether(db, add(`${i}`)));
-    await sleep(150);
-    expect(await seenBy(file)).toEqual([]);
-    await release();
-    await Promise.all(all);
-    expect(await seenBy(file)).toEqual(count(20).map(String));
-  });
-
-  test("the deadline is an error for all that share, and those that come later go on", async () => {
-    const { db, file } = await opened();
-    const release = await hold(file);
-    let time = 0;
-    setTime(() => time);
-    const all = count(3).map((i) => errorOf(() => writeTogether(db, add(`${i}`))));
-    await turn();
-    time = 10_001;
-    for (const refused of await Promise.all(all)) expect(refused).toBeInstanceOf(DeadlineError);
-    vi.restoreAllMocks();
-    await release();
-    await writeTogether(db, add("after"));
-    expect(await seenBy(file)).toEqual(["after"]);
-  });
-
-  test("in memory, and on a database opened otherwise, each has a transaction of its own", async () => {
-    const client = createClient({ url: `file:${newFile()}` });
-    cleanUps.push(() => client.close());
-    const plain = drizzle(client);
-    await plain.run(sql`create table notes (id integer primary key, body text not null)`);
-    for (const db of [(await opened(":memory:")).db, plain]) {
-      const transactions = new Set<unknown>();
-      await Promise.all(
-        count(5).map((i) =>
-          writeTogether(db, async (tx) => {
-            transactions.add(tx);
-            await add(`${i}`)(tx);
-          }),
-        ),
-      );
-      expect(transactions.size).toBe(5);
-      expect(await bodies(db)).toEqual(count(5).map(String));
-    }
-  });
 });

@@ -1,0 +1,136 @@
+import {
+  type InArgs,
+  type InStatement,
+  type IntMode,
+  LibsqlBatchError,
+  LibsqlError,
+  type ResultSet,
+  type Transaction,
+} from "@libsql/client";
+import type { Connection } from "./connection.js";
+import { LibsqlFileError } from "./libsql-file-error.js";
+import { isCommit } from "./statement-kind.js";
+
+export type AnyStatement = InStatement | [string, InArgs?];
+
+/** What becomes of a transaction's connection. */
+export interface Lease {
+  connection: Connection;
+  intMode: IntMode;
+  /** Others wait for its end. */
+  isWrite: boolean;
+  /** Each text that was run. */
+  ran: (sql: string) => void;
+  /** Before the commit is acknowledged. */
+  committed: () => void;
+  /** The connection is free again. */
+  ended: () => void;
+}
+
+/** A transaction that has begun on a connection of its own, or on the file's writer. */
+export class LocalTransaction implements Transaction {
+  /** When it ran its last statement, by `performance.now`. */
+  lastUsed = performance.now();
+  /** It is that of several writers, and none of them may commit it. */
+  isShared = false;
+  /** Others wait for its end. */
+  readonly isWrite: boolean;
+  #lease: Lease | undefined;
+  #refusal: Error | undefined;
+
+  constructor(lease: Lease) {
+    this.#lease = lease;
+    this.isWrite = lease.isWrite;
+  }
+
+  get closed(): boolean {
+    return this.#lease === undefined || !this.#lease.connection.inTransaction;
+  }
+
+  async execute(statement: InStatement, args?: InArgs): Promise<ResultSet> {
+    const lease = this.#opened();
+    if (typeof statement === "string") return this.#run(lease, statement, args ?? []);
+    return this.#run(lease, statement.sql, statement.args ?? []);
+  }
+
+  async batch(statements: AnyStatement[]): Promise<ResultSet[]> {
+    return runBatch(statements, (sql, args) => this.#run(this.#opened(), sql, args));
+  }
+
+  async executeMultiple(sql: string): Promise<void> {
+    const lease = this.#opened();
+    if (this.isShared && isCommit(sql)) throw new LibsqlFileError("COMMIT_IN_SHARED");
+    lease.connection.exec(sql);
+    lease.ran(sql);
+  }
+
+  async commit(): Promise<void> {
+    try {
+      const { connection, committed } = this.#opened();
+      connection.exec("COMMIT");
+      committed();
+    } finally {
+      this.end();
+    }
+  }
+
+  async rollback(): Promise<void> {
+    this.end();
+  }
+
+  close(): void {
+    this.end();
+  }
+
+  /** Runs a statement about savepoints at once. */
+  control(sql: string): void {
+    const { connection, intMode } = this.#opened();
+    connection.run(sql, [], intMode);
+  }
+
+  /** Rolls back what is open. Later statements are refused with the error. */
+  end(refusal?: Error): void {
+    const lease = this.#lease;
+    if (lease === undefined) return;
+    this.#lease = undefined;
+    if (refusal) this.#refusal = refusal;
+    try {
+      lease.connection.rollback();
+    } finally {
+      lease.ended();
+    }
+  }
+
+  #opened(): Lease {
+    this.lastUsed = performance.now();
+    // After SQLite has rolled it back by itself, a statement would be committed at once.
+    const lease = this.#lease;
+    if (lease?.connection.inTransaction) return lease;
+    throw this.#refusal ?? new LibsqlError("The transaction is closed", "TRANSACTION_CLOSED");
+  }
+
+  #run({ connection, intMode, ran }: Lease, sql: string, args: InArgs): ResultSet {
+    if (this.isShared && isCommit(sql)) throw new LibsqlFileError("COMMIT_IN_SHARED");
+    const result = connection.run(sql, args, intMode);
+    ran(sql);
+    return result;
+  }
+}
+
+/** Runs them one after another. A failure tells which of them it was. */
+export function runBatch(
+  statements: AnyStatement[],
+  run: (sql: string, args: InArgs, i: number) => ResultSet,
+): ResultSet[] {
+  return statements.map((statement, i) => {
+    try {
+      if (typeof statement === "string") return run(statement, [], i);
+      if (Array.isArray(statement)) return run(statement[0], statement[1] ?? [], i);
+      return run(statement.sql, statement.args ?? [], i);
+    } catch (error) {
+      if (!(error instanceof LibsqlError) || error instanceof LibsqlBatchError) throw error;
+      const { message, code, extendedCode, rawCode, cause } = error;
+      throw new LibsqlBatchError(message, i, code, extendedCode, rawCode, cause as Error | undefined);
+    }
+  });
+}

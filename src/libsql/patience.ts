@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { checkedOptions } from "../input-error.js";
+import { checkMilliseconds, checkSignal } from "../wait.js";
+import { DeadlineError } from "./deadline-error.js";
+
+export interface WriteOptions {
+  /** How long to wait for the turn and for other processes, in milliseconds from the call. Default 10,000. */
+  deadline?: number;
+  /** Stops the waiting; it does not cut a transaction short. */
+  signal?: AbortSignal;
+}
+
+export const DEADLINE = 10_000;
+
+/** How long a call waits, counted from the call. */
+export interface Patience {
+  deadline: number;
+  /** When the deadline is, by `performance.now`. */
+  end: number;
+  signal: AbortSignal | undefined;
+}
+
+export function patienceOf(deadline: number, signal?: AbortSignal): Patience {
+  return { deadline, end: performance.now() + deadline, signal };
+}
+
+/** The options, read once. @throws InputError `INVALID_DEADLINE`, `INVALID_SIGNAL`, `INVALID_OPTIONS`. */
+export function checkedWriteOptions(options: WriteOptions | undefined): WriteOptions {
+  const checked = checkedOptions(options);
+  const { deadline, signal } = checked;
+  if (deadline !== undefined) checkMilliseconds(deadline, "INVALID_DEADLINE", "deadline");
+  checkSignal(signal);
+  return checked;
+}
+
+/** A pause before asking again for what another process holds, in milliseconds. */
+export function pollPause(random = Math.random): number {
+  return 1 + 2 * random();
+}
+
+/** Makes the attempt, and again until it does not throw what `mayPass`, or the patience is at its end. */
+export async function retried<T>(
+  attempt: () => T,
+  mayPass: (error: unknown) => boolean,
+  { deadline, end }: Patience,
+): Promise<T> {
+  for (;;) {
+    try {
+      return attempt();
+    } catch (error) {
+      if (!mayPass(error)) throw error;
+      if (performance.now() >= end) throw new DeadlineError(deadline, error);
+    }
+    await sleep(pollPause());
+  }
+}
