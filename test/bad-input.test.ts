@@ -711,7 +711,7 @@ const ofDatabase: Record<string, (given: Given) => unknown> = {
 const ofDatabaseLater: typeof ofDatabase = {
   pages: ({ db, options }) => pages(db, options).next(),
   tail: ({ db, options }) => tail(db, options).next(),
-  pull: ({ db, options }) => pull(db, { now: () => ({}), missing: () => [] }, options),
+  pull: ({ db, options }) => pull(db, { clock: () => ({}), missing: () => [] }, options),
 };
 const ofTransaction: typeof ofDatabase = {
   append: ({ tx, options }) => append(tx, event(), options),

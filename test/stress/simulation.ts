@@ -291,7 +291,7 @@ export async function simulate(seed: number, { idCursor = false } = {}): Promise
       const pulled = await pull(
         node.log.db,
         {
-          now: () => over(() => peer.clock()),
+          clock: () => over(() => peer.clock()),
           missing: async (known, limit) => {
             const page = (await over(() => peer.missing(known, limit))) as Event[];
             if (mended) return page;
