@@ -806,7 +806,7 @@ refuseCall(
   "INVALID_PEER",
   "peer",
   {
-    "pull, peer: without missing": (_, db) => pull(db, { now: () => ({}) } as unknown as Peer),
+    "pull, peer: without missing": (_, db) => pull(db, { clock: () => ({}) } as unknown as Peer),
     "pull, peer: of no functions": (_, db) => pull(db, { clock: {}, missing: [] } as unknown as Peer),
     "pull, no peer": (_, db) => pull(db, undefined as never),
   },

@@ -603,7 +603,7 @@ describe("pull", () => {
 
   test("a limit that is none is refused before anything is asked", async () => {
     const { db } = await openNode(0);
-    const peer = { now: () => expect.fail("asked"), missing: () => expect.fail("asked") };
+    const peer = { clock: () => expect.fail("asked"), missing: () => expect.fail("asked") };
     expect(await errorOf(() => pull(db, peer, { limit: 0 }))).toMatchObject({ code: "INVALID_LIMIT" });
   });
 });
