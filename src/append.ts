@@ -144,7 +144,9 @@ function selectNew(table: EventsTable<any>, rows: string): SQL {
   return sql`select null, iif(exists (select 1 ${request}), null, ${id}), ${sql.join(others, sql`, `)}
     from json_each(${rows}) where not exists (
       select 1 from ${table} as stored where stored.id = ${id} and (${IDENTITY}) is (${sql.join(IDENTITY_VALUES, sql`, `)})
-    ) and not exists (select 1 ${request} and (${REQUEST}) is (${sql.join(REQUEST_VALUES, sql`, `)}))`;
+    ) and not exists (
+      select 1 ${request} and stored.id <> ${id} and (${REQUEST}) is (${sql.join(REQUEST_VALUES, sql`, `)})
+    )`;
 }
 
 const newValue = (name: string) => sql.raw(`value->>${COLUMNS.indexOf(name)}`);

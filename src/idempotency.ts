@@ -16,16 +16,23 @@ export function addRequest(requests: Requests, event: Event<any>): void {
  * The event that this request was answered with before: its own cortex's, else the first that came here.
  * Undefined for a new request.
  *
- * @throws ConflictError `KEY_CONFLICT`: that event says another thing.
+ * @throws ConflictError `KEY_CONFLICT`: all events with its key say another thing.
  */
 export function answerTo(requests: Requests, event: Event<any>): Event<any> | undefined {
   const answers = requests.get(event.idempotencyKey ?? "") ?? [];
-  const answer = answers.find(({ cortexId }) => cortexId === event.cortexId) ?? answers[0];
-  if (answer && !sameRequest(answer, event)) {
-    const [id, existingId] = [event, answer].map((one) => (one.id === UNMINTED ? undefined : one.id));
+  const same = answers.filter((answer) => sameRequest(answer, event));
+  const answer = ofCortex(same, event.cortexId);
+  const other = answer ? undefined : ofCortex(answers, event.cortexId);
+  if (other) {
+    const [id, existingId] = [event, other].map((one) => (one.id === UNMINTED ? undefined : one.id));
     throw new ConflictError("KEY_CONFLICT", id, event.cortexId, existingId);
   }
   return answer;
+}
+
+/** The one of this cortex, or else the first. */
+function ofCortex(events: readonly Event<any>[], id: string): Event<any> | undefined {
+  return events.find(({ cortexId }) => cortexId === id) ?? events[0];
 }
 
 function sameRequest(a: Event<any>, b: Event<any>): boolean {
