@@ -1,4 +1,4 @@
-import { clock, drifted, newULID, openCortex, ulidFactory } from "drizzle-event-log";
+import { clock, drifted, openCortex, ulidFactory } from "drizzle-event-log";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ALPHA, BETA, drivers, event, type Libsql, seeded } from "./fixture.js";
 import { capture, indexesIn } from "./plan.js";
@@ -6,6 +6,9 @@ import { capture, indexesIn } from "./plan.js";
 const ID = "events_id_unique";
 const TRACE = "events_trace_id_id_index";
 const PLACE = "events_cortex_id_counter_unique";
+
+const KEY = "events_idempotency_key_cortex_id_unique";
+const PRIMARY = "INTEGER PRIMARY KEY";
 
 const SIZE = 3000;
 const makeId = ulidFactory({ now: () => Date.UTC(2026, 0), randomness: seeded(1) });
@@ -21,6 +24,7 @@ const log = Array.from({ length: SIZE }, (_, i) => {
     traceId: `t${i % 50}`,
     cortexId,
     vclock,
+    idempotencyKey: `key-${i}`,
   });
 });
 
@@ -29,7 +33,8 @@ const plain = () => openCortex({ id: ALPHA, origin: "alpha" });
 const strict = () => openCortex({ id: ALPHA, origin: "alpha", lifecycle: true });
 const early = () => openCortex({ id: ALPHA, origin: "alpha", now: () => 0, maxDrift: 0 });
 const update = { action: "update", traceId: "t1" } as const;
-const retry = { ...update, id: newULID() };
+const request = { ...update, idempotencyKey: "new" };
+const retry = { ...update, idempotencyKey: `key-${51}` };
 const stamping = [PLACE, ID, TRACE];
 
 /** Each query, the number of its statements, and the indexes its plans must name, in any order. */
@@ -60,19 +65,39 @@ const queries: [name: string, run: (db: Libsql) => unknown, statements: number, 
     ...stamping,
   ],
   ["append with lifecycle", (db) => db.transaction((tx) => strict().append(tx, update)), 3, ...stamping],
-  ["append with an id", (db) => db.transaction((tx) => plain().append(tx, retry)), 4, ...stamping],
-  ["append of a stored id", (db) => db.transaction((tx) => plain().append(tx, retry)), 2, ID, PLACE],
   [
-    "append of a batch with ids, expect and lifecycle",
+    "append with a key",
+    (db) => db.transaction((tx) => plain().append(tx, request)),
+    3,
+    KEY,
+    PRIMARY,
+    PLACE,
+    ID,
+  ],
+  ["append of a retry", (db) => db.transaction((tx) => plain().append(tx, retry)), 1, KEY, PRIMARY],
+  [
+    "append with a key, and one more",
+    (db) => {
+      const cortex = plain();
+      return db.transaction((tx) => {
+        cortex.append(tx, { ...update, idempotencyKey: "one" });
+        return cortex.append(tx, { ...update, idempotencyKey: "other" });
+      });
+    },
+    4,
+    ...[KEY, PRIMARY, PLACE, ID],
+  ],
+  [
+    "append of a batch with keys, expect and lifecycle",
     (db) =>
       db.transaction((tx) =>
         strict().append(tx, [
-          { id: newULID(), action: "create", traceId: "x", expect: "none" },
-          { id: newULID(), ...update },
+          { idempotencyKey: "x", action: "create", traceId: "x", expect: "none" },
+          { idempotencyKey: "y", ...update },
         ]),
       ),
-    5,
-    ...stamping,
+    4,
+    ...[KEY, PRIMARY, ...stamping],
   ],
   [
     "append under ids too far ahead",
