@@ -2,7 +2,7 @@ import { realpathSync, statSync } from "node:fs";
 import { type InArgs, type IntMode, LibsqlError, type ResultSet } from "@libsql/client";
 import { Connection } from "./connection.js";
 import { LibsqlFileError } from "./libsql-file-error.js";
-import { isBusy, openNative } from "./native.js";
+import { isBusy, type NativeDatabase, openNative } from "./native.js";
 import { type Patience, retried } from "./patience.js";
 import { controlsTransactions, type StatementKind, StatementKinds } from "./statement-kind.js";
 import { WriteQueue } from "./write-queue.js";
@@ -33,7 +33,7 @@ export class DatabaseFile {
   /** The PRAGMAs that each connection is opened with, by what they set. */
   #settings = new Map<string, string>();
 
-  /** Every `open` has its `close`. The first decides the limit. */
+  /** Every `open` has its `close`. The first decides the size to which the log is truncated. */
   static open(path: string, encryptionKey: string | undefined, walLimit: number): DatabaseFile {
     const real = realpathSync(path);
     const key = `${identityOf(real)}:${encryptionKey ?? ""}`;
@@ -196,7 +196,8 @@ export class DatabaseFile {
     return new Connection(() => this.#connect("PRAGMA query_only = 1"));
   }
 
-  #connect(first: string) {
+  #connect(first: string): NativeDatabase {
+    this.checkSame(); // By its path another file would be opened, or a new one made.
     const db = openNative(this.#path, this.#secret);
     db.exec(first);
     for (const setting of this.#settings.values()) db.exec(setting);

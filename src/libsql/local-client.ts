@@ -14,7 +14,7 @@ import type { DatabaseFile } from "./database-file.js";
 import { isTurnOver } from "./event-loop-turn.js";
 import { takeHandedOver } from "./hand-over.js";
 import { LibsqlFileError } from "./libsql-file-error.js";
-import { type AnyStatement, LocalTransaction, runBatch } from "./local-transaction.js";
+import { type AnyStatement, LocalTransaction, runBatch, textOf } from "./local-transaction.js";
 import { isBusy, isReadonly } from "./native.js";
 import { type Patience, patienceOf, retried } from "./patience.js";
 
@@ -180,8 +180,12 @@ export class LocalClient implements Client {
   async #beginRead(file: DatabaseFile): Promise<LocalTransaction> {
     const connection = file.borrowReader();
     try {
-      await retried(() => connection.beginSnapshot(), isBusy, patienceOf(this.deadline));
-      if (this.closed) throw clientClosed();
+      const begin = () => {
+        this.#opened(); // It may have been closed meanwhile.
+        connection.beginSnapshot();
+      };
+      await retried(begin, isBusy, patienceOf(this.deadline));
+      this.#opened();
     } catch (error) {
       file.giveBack(connection);
       throw error;
@@ -235,11 +239,6 @@ export class LocalClient implements Client {
       }
     }, after).unref();
   }
-}
-
-function textOf(statement: AnyStatement): string {
-  if (typeof statement === "string") return statement;
-  return Array.isArray(statement) ? statement[0] : statement.sql;
 }
 
 function checkMode(mode: TransactionMode): void {

@@ -125,12 +125,17 @@ export function runBatch(
   return statements.map((statement, i) => {
     try {
       if (typeof statement === "string") return run(statement, [], i);
-      if (Array.isArray(statement)) return run(statement[0], statement[1] ?? [], i);
-      return run(statement.sql, statement.args ?? [], i);
+      const args = Array.isArray(statement) ? statement[1] : statement.args;
+      return run(textOf(statement), args ?? [], i);
     } catch (error) {
       if (!(error instanceof LibsqlError) || error instanceof LibsqlBatchError) throw error;
       const { message, code, extendedCode, rawCode, cause } = error;
       throw new LibsqlBatchError(message, i, code, extendedCode, rawCode, cause as Error | undefined);
     }
   });
+}
+
+export function textOf(statement: AnyStatement): string {
+  if (typeof statement === "string") return statement;
+  return Array.isArray(statement) ? statement[0] : statement.sql;
 }

@@ -1,4 +1,4 @@
-import { renameSync, statSync, symlinkSync, unlinkSync } from "node:fs";
+import { existsSync, renameSync, statSync, symlinkSync, unlinkSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@libsql/client";
@@ -465,6 +465,17 @@ describe.each([
     await db.run(sql`create table notes (id integer primary key, body text not null)`);
     await db.insert(notes).values({ body: "new" });
     expect(await seenBy(file)).toEqual(["new"]);
+  });
+
+  test("is not taken for the new one by a reader, and none is made", async () => {
+    const { db, file } = await opened();
+    change(file);
+    const wasThere = existsSync(file);
+    const snapshots = Array.from({ length: 3 }, () => db.$client.transaction("read"));
+    const refused = await Promise.all(snapshots.map((snapshot) => errorOf(() => snapshot)));
+    // Those that were open already may still read.
+    expect(refused.at(-1)).toMatchObject({ code: "FILE_REPLACED" });
+    expect(existsSync(file)).toBe(wasThere);
   });
 
   test("fails the commit of a transaction that was open", async () => {
