@@ -31,6 +31,7 @@ export interface LocalOptions {
 export class LocalClient implements Client {
   closed = true;
   readonly protocol = "file";
+  /** How long a write waits, in milliseconds. */
   readonly deadline: number;
   #open: () => DatabaseFile;
   #file!: DatabaseFile;
@@ -140,8 +141,6 @@ export class LocalClient implements Client {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    clearTimeout(this.#watch);
-    this.#watch = undefined;
     this.#file.writes.withdraw(this, clientClosed());
     for (const transaction of this.#transactions) transaction.end();
     this.#file.close();
@@ -201,9 +200,8 @@ export class LocalClient implements Client {
       file.checkKept();
       file.writer.exec("BEGIN IMMEDIATE");
       file.writes.hold();
-      const transaction = this.#begun(file.writer, true, () => file.writes.release());
       this.#watchIdle();
-      return transaction;
+      return this.#begun(file.writer, true, () => file.writes.release());
     }, patience);
   }
 
@@ -242,7 +240,7 @@ export class LocalClient implements Client {
 }
 
 function checkMode(mode: TransactionMode): void {
-  if (mode === "write" || mode === "read" || mode === "deferred") return;
+  if (["write", "read", "deferred"].includes(mode)) return;
   throw RangeError('Unknown transaction mode, supported values are "write", "read" and "deferred"');
 }
 

@@ -55,9 +55,13 @@ describe("what writes", () => {
   test("goes on when one of several clients of the file is closed", async () => {
     const { db, file } = await opened();
     const other = await openLibsql(`file:${file}`);
-    other.$client.close();
-    await db.insert(notes).values({ body: "a" });
-    expect(await seenBy(file)).toEqual(["a"]);
+    await db.transaction(async (tx) => {
+      await add("a")(tx);
+      other.$client.close();
+      await add("b")(tx);
+    });
+    await db.insert(notes).values({ body: "c" });
+    expect(await seenBy(file)).toEqual(["a", "b", "c"]);
   });
 
   test("waits for another process without blocking the event loop", async () => {
@@ -448,6 +452,8 @@ describe.each([
 ])("a file that was %s", (_, change) => {
   test("fails the write that would be lost, and all later ones, until the client is reconnected", async () => {
     const { db, file } = await opened();
+    const other = await openLibsql(`file:${file}`);
+    cleanUps.push(() => other.$client.close());
     await db.insert(notes).values({ body: "a" });
     change(file);
     for (const write of [
@@ -461,7 +467,7 @@ describe.each([
       expect(refused).toMatchObject({ code: "FILE_REPLACED" });
     }
     createClient({ url: `file:${file}` }).close();
-    await db.$client.reconnect();
+    await db.$client.reconnect(); // While another client still has the old one open.
     await db.run(sql`create table notes (id integer primary key, body text not null)`);
     await db.insert(notes).values({ body: "new" });
     expect(await seenBy(file)).toEqual(["new"]);
