@@ -141,6 +141,7 @@ export class DatabaseFile {
     try {
       const result = writer.run(sql, args, intMode);
       this.notice(sql);
+      this.#noticeSetting(sql);
       this.checkSame();
       return result;
     } finally {
@@ -170,13 +171,15 @@ export class DatabaseFile {
     return failure;
   }
 
-  /** Called after a text was run on the writer: it may have changed what only the writer sees, or is set to. */
+  /** Called after a text was run on the writer: it may have changed what only the writer sees. */
   notice(sql: string): void {
-    const { isPrivate, setting } = this.#kinds.of(sql);
-    if (isPrivate) {
-      const { rows } = this.writer.run("PRAGMA database_list", [], "number");
-      this.#isPrivate = rows.some(({ name }) => name !== "main");
-    }
+    if (!this.#kinds.of(sql).isPrivate) return;
+    const { rows } = this.writer.run("PRAGMA database_list", [], "number");
+    this.#isPrivate = rows.some(({ name }) => name !== "main");
+  }
+
+  #noticeSetting(sql: string): void {
+    const { setting } = this.#kinds.of(sql);
     if (setting === undefined) return;
     this.#settings.set(setting, sql);
     for (const reader of this.#readers) reader.exec(sql);

@@ -59,7 +59,6 @@ export class LocalTransaction implements Transaction {
 
   async executeMultiple(sql: string): Promise<void> {
     const lease = this.#opened();
-    if (this.isShared && isCommit(sql)) throw new LibsqlFileError("COMMIT_IN_SHARED");
     lease.connection.exec(sql);
     lease.ran(sql);
   }

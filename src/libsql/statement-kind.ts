@@ -58,9 +58,8 @@ export function controlsTransactions(sql: string): boolean {
   return SCRIPT_CONTROL.test(sql);
 }
 
-/** Whether a statement, or one of a script, commits the transaction that it runs in. */
 export function isCommit(sql: string): boolean {
-  return COMMIT.test(sql) || /;\s*(?:commit|end)\b/i.test(sql);
+  return COMMIT.test(sql);
 }
 
 /** The words at the beginning of a statement, after any comments. */

@@ -1,0 +1,63 @@
+import { LibsqlError } from "@libsql/client";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { patienceOf } from "../../src/libsql/patience.js";
+import { WriteQueue } from "../../src/libsql/write-queue.js";
+
+afterEach(() => void vi.restoreAllMocks());
+
+/** A queue in a time that passes only in uses and in pauses; and the pauses. */
+function queueInTime() {
+  let time = 0;
+  const pauses: number[] = [];
+  vi.spyOn(performance, "now").mockImplementation(() => time);
+  vi.spyOn(globalThis, "setTimeout").mockImplementation(((run: () => void, milliseconds: number) => {
+    if (milliseconds > 100) return; // a deadline
+    pauses.push(milliseconds);
+    queueMicrotask(() => {
+      time += milliseconds;
+      run();
+    });
+  }) as any);
+  const queue = new WriteQueue(() => 0.5);
+  const use = (milliseconds: number, refusals = 0) =>
+    queue.submit(
+      () => {
+        if (refusals-- > 0) throw new LibsqlError("locked", "SQLITE_BUSY");
+        time += milliseconds;
+      },
+      patienceOf(10_000),
+      queue,
+    );
+  const pass = (milliseconds: number) => {
+    time += milliseconds;
+  };
+  return { use, pauses, pass };
+}
+
+describe("the lock", () => {
+  test("is left to others for 4 ms after 25 ms of use, if others were met", async () => {
+    const { use, pauses } = queueInTime();
+    await use(10, 3);
+    expect(pauses).toEqual([2, 2, 2]);
+    for (let i = 0; i < 9; i++) await use(10);
+    expect(pauses.slice(3)).toEqual([4, 4, 4]);
+  });
+
+  test("is left to others for 4 ms after a second of use, if none was met", async () => {
+    const { use, pauses } = queueInTime();
+    for (let i = 0; i < 99; i++) await use(10);
+    expect(pauses).toEqual([]);
+    for (let i = 0; i < 3; i++) await use(10);
+    expect(pauses).toEqual([4]);
+  });
+
+  test("is not left to others by one who has not used it for a while", async () => {
+    const { use, pauses, pass } = queueInTime();
+    await use(10, 1);
+    for (let i = 0; i < 20; i++) {
+      pass(4);
+      await use(20);
+    }
+    expect(pauses).toEqual([2]);
+  });
+});
