@@ -14,7 +14,7 @@ import {
   type StoredEvent,
 } from "./event.js";
 import { addRequest, answerTo, type Requests } from "./idempotency.js";
-import { checkedOptions, InputError, isArray, reading } from "./input-error.js";
+import { checkedOptions, entriesOf, InputError, isArray } from "./input-error.js";
 import { COLUMNS, insertForeign, valuesOf } from "./insert.js";
 import { type EventsTable, tableOf } from "./schema.js";
 import { inTurn, type Steps } from "./steps.js";
@@ -161,7 +161,9 @@ const REQUEST_VALUES = REQUEST_NAMES.map(newValue);
 
 function encodeBatch(input: unknown, limits: EventLimits): EncodedEvent[] {
   const batch = isArray(input)
-    ? reading("events", () => Array.from(input, (event, i) => encodeEvent(event, `events[${i}].`, limits)))
+    ? entriesOf(input, "events", "BATCH_TOO_LARGE").map((event, i) =>
+        encodeEvent(event, `events[${i}].`, limits),
+      )
     : [encodeEvent(input, "", limits)];
   checkTotal(batch);
   return batch;

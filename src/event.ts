@@ -1,5 +1,5 @@
 import { checkAction, checkedClock, checkName, checkTimestamp, checkULID } from "./field.js";
-import { InputError, reading, shapeOf } from "./input-error.js";
+import { InputError, isRecord, reading, shapeOf } from "./input-error.js";
 import { encodeJson, isPlainObject, sameJson } from "./json.js";
 import { newULID, ulidTime } from "./ulid.js";
 import type { VectorClock } from "./vector-clock.js";
@@ -155,10 +155,9 @@ function encodeMeta(meta: unknown, field: string) {
 
 /** The same for an event that must have its id and timestamp: nothing is filled in. */
 export function encodeComplete(input: unknown, at: string, limits: EventLimits): EncodedEvent {
-  if (typeof input !== "object" || input === null || Array.isArray(input))
-    return encodeEvent(input, at, limits);
   return reading(`${at}event`, () => {
-    const { id = null, timestamp = null } = input as { id?: unknown; timestamp?: unknown };
+    checkObject(input, `${at}event`);
+    const { id = null, timestamp = null } = input;
     return encode({ ...input, id, timestamp }, at, limits);
   });
 }
@@ -177,7 +176,7 @@ export function sameEvent(a: Event<any>, b: Event<any>): boolean {
 const PAYLOADS: ReadonlySet<string> = new Set(["data", "meta", "vclock"]);
 
 function checkObject(input: unknown, field: string): asserts input is Record<string, unknown> {
-  if (typeof input !== "object" || input === null || Array.isArray(input)) {
+  if (!isRecord(input)) {
     throw new InputError("INVALID_EVENT", field, `must be an object, got ${shapeOf(input)}`);
   }
 }

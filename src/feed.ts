@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm";
 import { checkDatabase, type Database, type Result } from "./database.js";
 import type { Action, ActionOf, Actions, StoredEvent } from "./event.js";
 import { checkName, checkULID } from "./field.js";
-import { checkedOptions, InputError, reading, shapeOf } from "./input-error.js";
+import { checkedOptions, entriesOf, InputError, isArray, reading, shapeOf } from "./input-error.js";
 import { latest, type ReadOptions } from "./read.js";
 import { tableOf } from "./schema.js";
 import { checkedSeq, checkLimit, type Selection, selectPage } from "./select.js";
@@ -110,7 +110,7 @@ export async function* pages<A extends Actions = Action>(
   options?: FeedOptions<A>,
 ): AsyncGenerator<StoredEvent<A>[], void, undefined> {
   const given = checkedOptions(options);
-  for (let { after = 0 } = given; ; ) {
+  for (let after = checkedCursor(given.after === undefined ? 0 : given.after); ; ) {
     const page: StoredEvent<A>[] = await feed(db, { ...given, after });
     if (page.length === 0) return;
     yield page;
@@ -134,7 +134,7 @@ export async function* tail<A extends Actions = Action>(
   checkSignal(signal);
   checkMilliseconds(interval, "INVALID_INTERVAL", "interval");
   const filtered = filtersOf(given).length > 0;
-  let { after = 0 } = given;
+  let after = checkedCursor(given.after === undefined ? 0 : given.after);
   while (!signal?.aborted) {
     // What a filter has passed over by now need not be passed over at every interval.
     const [end]: StoredEvent<A>[] = filtered ? await latest(db, { limit: 1, table }) : [];
@@ -179,15 +179,13 @@ function filtersOf({ actions, traceId, cortexId, actor }: FeedOptions<any>): SQL
 }
 
 function checkedActions(actions: unknown): string[] {
-  if (!Array.isArray(actions)) {
+  if (!isArray(actions)) {
     throw new InputError("INVALID_ACTION", "actions", `must be an array, got ${shapeOf(actions)}`);
   }
-  return reading("actions", () =>
-    Array.from(actions, (action) => {
-      checkName(action, "INVALID_ACTION", "actions");
-      return action;
-    }),
-  );
+  return entriesOf(actions, "actions", "INVALID_ACTION").map((action) => {
+    checkName(action, "INVALID_ACTION", "actions");
+    return action;
+  });
 }
 
 function cursorOf(page: readonly StoredEvent<any>[]): Cursor {

@@ -2,7 +2,15 @@ import { sql } from "drizzle-orm";
 import { checkDatabase, type Database, type Result } from "./database.js";
 import type { Action, ActionOf, Actions, DataOf, Event, StoredEvent } from "./event.js";
 import { checkName, checkTimestamp, checkULID } from "./field.js";
-import { checkedOptions, checkFunction, InputError, reading, shapeOf } from "./input-error.js";
+import {
+  checkedOptions,
+  checkFunction,
+  InputError,
+  isRecord,
+  reading,
+  readingEach,
+  shapeOf,
+} from "./input-error.js";
 import type { ReadOptions } from "./read.js";
 import { tableOf } from "./schema.js";
 import { checkedSeq, eachPiece } from "./select.js";
@@ -43,7 +51,7 @@ export function fold<State, A extends Actions = Action>(
     throw new InputError("INVALID_EVENT", "events", `must be a list of events, got ${shapeOf(events)}`);
   }
   let state = initial;
-  for (const event of events) state = step(state, event);
+  for (const event of readingEach("events", events)) state = step(state, event);
   return state;
 }
 
@@ -82,33 +90,36 @@ export function stateAt<D extends Database, State, A extends Actions = Action>(
 
 /** What one event does to the state, upcast first. */
 function stepOf<State>(reducer: Reducer<State, any>, { upcasters = {} }: FoldOptions<any>) {
-  checkFunctions(reducer, "reducer");
-  checkFunctions(upcasters, "upcasters");
+  const reducers = checkedFunctions(reducer, "reducer");
+  const upcasts = checkedFunctions(upcasters, "upcasters");
   return (state: State, event: Event<any>): State => {
     if (typeof event !== "object" || event === null) {
       throw new InputError("INVALID_EVENT", "event", `must be an object, got ${shapeOf(event)}`);
     }
-    const { action } = event;
-    const reduce = own(reducer, action);
-    const upcast = own(upcasters, action);
-    return reduce ? reduce(state, upcast ? { ...event, data: upcast(event.data) } : event) : state;
+    const action = reading("event", () => event.action);
+    const reduce = reducers.get(action);
+    const upcast = upcasts.get(action);
+    if (!reduce || !upcast) return reduce ? reduce(state, event) : state;
+    const copy = reading("event", () => ({ ...event }));
+    return reduce(state, { ...copy, data: upcast(copy.data) });
   };
 }
 
-function checkFunctions(table: unknown, field: string): void {
-  if (typeof table !== "object" || table === null) {
+/** A copy; as a map, for an action may be called "constructor". */
+function checkedFunctions(table: unknown, field: string): Map<string, (...args: any[]) => any> {
+  const entries = reading(field, () => {
+    if (isRecord(table)) return Object.entries(table).filter(([, value]) => value != null);
     throw new InputError("INVALID_REDUCER", field, `must be an object, got ${shapeOf(table)}`);
-  }
-  const entries = reading(field, () => Object.entries(table));
-  for (const [action, value] of entries)
-    checkFunction(value ?? (() => {}), "INVALID_REDUCER", `${field}.${action}`);
+  });
+  for (const [action, value] of entries) checkFunction(value, "INVALID_REDUCER", `${field}.${action}`);
+  return new Map(entries as [string, (...args: any[]) => any][]);
 }
 
 function asOfFilter(asOf: AsOf): (event: StoredEvent<any>) => boolean {
-  if (typeof asOf !== "object" || asOf === null) {
+  const { id, seq, timestamp } = reading("asOf", (): Partial<Record<string, unknown>> => {
+    if (isRecord(asOf)) return { ...asOf };
     throw new InputError("INVALID_AS_OF", "asOf", `must be an object, got ${shapeOf(asOf)}`);
-  }
-  const { id, seq, timestamp } = reading("asOf", (): Partial<Record<string, unknown>> => ({ ...asOf }));
+  });
   if (id !== undefined) {
     checkULID(id, "INVALID_ID", "id");
     return (event) => event.id <= id;
@@ -128,9 +139,4 @@ function asOfFilter(asOf: AsOf): (event: StoredEvent<any>) => boolean {
 /** A timestamp with all nine digits of its second, so that the order of the text is the order of time. */
 function comparable(timestamp: string): string {
   return `${timestamp.slice(0, 19)}.${timestamp.slice(20, -1).padEnd(9, "0")}`;
-}
-
-/** Never what `action` inherits: one may be called "constructor". */
-function own(table: object, action: string): ((...args: any[]) => any) | undefined {
-  return Object.hasOwn(table, action) ? table[action as never] : undefined;
 }

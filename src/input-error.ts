@@ -83,22 +83,42 @@ function textOf(path: readonly (string | number)[]): string {
   return steps.join("");
 }
 
-/** What a value is, without what it says: safe in an error message. */
+/** What a value is, without what it says: safe in an error message, and whatever the value does when it is read. */
 export function shapeOf(value: unknown): string {
   if (typeof value === "string") return `a string of ${value.length} characters`;
   if (typeof value === "number") return Number.isFinite(value) ? "a number" : String(value);
   if (value === null || value === undefined) return String(value);
-  if (isArray(value)) return `an array of ${value.length}`;
-  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+  if (typeof value !== "object") return `a ${typeof value}`;
+  const length = isArray(value) ? lengthOf(value) : undefined;
+  return length === undefined ? "an object" : `an array of ${length}`;
 }
 
-/** Array.isArray throws for a proxy that was revoked. */
-export function isArray(value: unknown): value is any[] {
+/** As Array.isArray, which throws on a proxy that was revoked. */
+export function isArray(value: unknown): value is readonly unknown[] {
   try {
     return Array.isArray(value);
   } catch {
     return false;
   }
+}
+
+/** Of an array that may be a proxy, and say anything. */
+function lengthOf(list: readonly unknown[]): number | undefined {
+  try {
+    const { length } = list;
+    return Number.isSafeInteger(length) && length >= 0 ? length : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Whether its fields can be looked through: of bytes, or of the characters of a String, each would be a field, and
+ * a gigabyte of them ends the process. Call it in `reading`.
+ */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  return !ArrayBuffer.isView(value) && !(value instanceof String);
 }
 
 /**
@@ -109,17 +129,42 @@ export function reading<T>(field: string, read: () => T): T {
     return read();
   } catch (error) {
     if (error instanceof InputError) throw error;
-    throw new InputError("UNREADABLE", field, "cannot be read: see the cause", [], { cause: error });
+    throw unreadable(field, error);
   }
+}
+
+function unreadable(field: string, cause: unknown): InputError {
+  return new InputError("UNREADABLE", field, "cannot be read: see the cause", [], { cause });
+}
+
+/** The same for what a loop goes over, but not for what its body throws. */
+export function* readingEach<T>(field: string, list: Iterable<T>): Generator<T, void, undefined> {
+  try {
+    yield* list;
+  } catch (error) {
+    throw unreadable(field, error);
+  }
+}
+
+/** The longest list that is read. One that is all holes, or a proxy, says any length and takes no memory. */
+export const MAX_LIST = 2 ** 18;
+
+/** The entries of a caller's list, each read once, and not by an iterator of the list's own. */
+export function entriesOf(list: readonly unknown[], field: string, code: InputErrorCode): unknown[] {
+  const length = lengthOf(list);
+  if (length === undefined || length > MAX_LIST) {
+    throw new InputError(code, field, `must be a list of up to ${MAX_LIST}, got ${shapeOf(list)}`);
+  }
+  return reading(field, () => Array.from({ length }, (_, i) => list[i]));
 }
 
 /** A copy of a function's options, read once. */
 export function checkedOptions<T extends object>(options: T | undefined): T {
   if (options === undefined) return {} as T;
-  if (typeof options !== "object" || options === null) {
+  return reading("options", () => {
+    if (isRecord(options)) return { ...options };
     throw new InputError("INVALID_OPTIONS", "options", `must be an object, got ${shapeOf(options)}`);
-  }
-  return reading("options", () => ({ ...options }));
+  });
 }
 
 export function checkFunction(value: unknown, code: InputErrorCode, field: string): void {

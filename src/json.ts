@@ -120,10 +120,11 @@ export function parseJson(text: string, field: string): unknown {
   if (typeof text !== "string")
     throw new InputError("INVALID_JSON", field, `is not JSON, but ${shapeOf(text)}`);
   try {
-    return JSON.parse(text);
+    if (typeof text === "string") return JSON.parse(text);
   } catch {
     throw new InputError("INVALID_JSON", field, "is not JSON");
   }
+  throw new InputError("INVALID_JSON", field, `must be JSON as text, got ${shapeOf(text)}`);
 }
 
 /** Whether two JSON values say the same: the order of an object's keys does not matter. */

@@ -1,5 +1,6 @@
 import { decodeTime, encodeTime, incrementBase32, TIME_MAX } from "ulid";
 import { checkedOptions, checkFunction, InputError, shapeOf } from "./input-error.js";
+import { disregard } from "./wait.js";
 
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 export const LAST_RANDOM = "Z".repeat(16);
@@ -82,6 +83,7 @@ export function ulidBeyond(last: string, now: number, randomness: () => number):
 
 export function checkedTime(now: number): number {
   if (Number.isSafeInteger(now) && now >= 0 && now <= TIME_MAX) return now;
+  disregard(now);
   throw new InputError(
     "INVALID_NOW",
     "now",
@@ -100,8 +102,9 @@ function randomPart(randomness: () => number): string {
 }
 
 function randomDigit(randomness: () => number): number {
-  const digit = Math.floor(randomness() * 32);
-  if (digit >= 0 && digit < 32) return digit;
+  const number = randomness();
+  if (typeof number === "number" && number >= 0 && number < 1) return Math.floor(number * 32);
+  disregard(number);
   throw new InputError("INVALID_RANDOMNESS", "randomness", "must return a number in [0, 1)");
 }
 

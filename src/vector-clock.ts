@@ -19,7 +19,9 @@ export function incrementClock(clock: VectorClock, cortexId: string): VectorCloc
   if (typeof cortexId !== "string") {
     throw new InputError("INVALID_CORTEX_ID", "cortexId", `must be text, got ${shapeOf(cortexId)}`);
   }
-  return merge(counters, { [cortexId]: counterOf(counters, cortexId) + 1 });
+  const next = counterOf(counters, cortexId) + 1;
+  checkCounter(next, `clock.${cortexId.slice(0, 64)}`);
+  return merge(counters, { [cortexId]: next });
 }
 
 /** All that either clock knows: the greater counter of each cortex. Keys come out in order. */

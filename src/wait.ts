@@ -35,7 +35,23 @@ export function checkMilliseconds(
 }
 
 export function checkSignal(signal: unknown): void {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+  if (signal !== undefined && !isSignal(signal)) {
     throw new InputError("INVALID_SIGNAL", "signal", `must be an AbortSignal, got ${shapeOf(signal)}`);
   }
+}
+
+/** By what only a real one answers, which `instanceof` does not tell. */
+function isSignal(signal: unknown): boolean {
+  try {
+    return typeof Reflect.get(AbortSignal.prototype, "aborted", signal) === "boolean";
+  } catch {
+    return false;
+  }
+}
+
+/** The rejection of a promise that should have been a plain answer is nobody's, and would end the process. */
+export function disregard(answer: unknown): void {
+  try {
+    (answer as Partial<PromiseLike<unknown>> | null | undefined)?.then?.(undefined, () => {});
+  } catch {}
 }

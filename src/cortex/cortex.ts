@@ -15,7 +15,7 @@ import {
 } from "../event.js";
 import { checkName, checkULID } from "../field.js";
 import { addRequest, answerTo, type Requests } from "../idempotency.js";
-import { checkedOptions, InputError, isArray, reading, shapeOf } from "../input-error.js";
+import { checkedOptions, entriesOf, InputError, isArray, shapeOf } from "../input-error.js";
 import { insertForeign, insertRows } from "../insert.js";
 import { type EventsTable, tableOf } from "../schema.js";
 import { inTurn, type Steps } from "../steps.js";
@@ -150,7 +150,9 @@ function checkedWriter(options: CortexOptions<any, Schemas>) {
 function prepareAll(input: unknown, writer: Writer, time: number): Prepared[] {
   const timestamp = new Date(time).toISOString();
   const batch = isArray(input)
-    ? reading("events", () => Array.from(input, (one, i) => prepare(one, writer, timestamp, `events[${i}].`)))
+    ? entriesOf(input, "events", "BATCH_TOO_LARGE").map((one, i) =>
+        prepare(one, writer, timestamp, `events[${i}].`),
+      )
     : [prepare(input, writer, timestamp, "")];
   checkTotal(batch.map(({ encoded }) => encoded));
   return batch;

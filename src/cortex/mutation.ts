@@ -9,7 +9,7 @@ import {
   UNMINTED,
 } from "../event.js";
 import { checkULID } from "../field.js";
-import { InputError, reading, shapeOf } from "../input-error.js";
+import { InputError, isRecord, reading, shapeOf } from "../input-error.js";
 import { type StandardSchema, validate } from "./standard-schema.js";
 
 type Stamped = "id" | "cortexId" | "origin" | "timestamp" | "vclock";
@@ -44,11 +44,11 @@ const FIELDS: ReadonlySet<string> = new Set([
 /** Validates a mutation; `at` prefixes its fields in errors. */
 export function prepare(input: unknown, writer: Writer, timestamp: string, at: string): Prepared {
   return reading(`${at}event`, () => {
-    if (typeof input !== "object" || input === null) {
+    if (!isRecord(input)) {
       throw new InputError("INVALID_EVENT", `${at}event`, `must be an object, got ${shapeOf(input)}`);
     }
     refuseUnknownFields(input, FIELDS, `${at}event`);
-    const { expect, data: given, ...change } = input as Mutation<any> & { data?: unknown };
+    const { expect, data: given, ...change } = input as unknown as Mutation<any> & { data?: unknown };
     if (expect !== undefined && expect !== "none") checkULID(expect, "INVALID_EXPECT", `${at}expect`);
     const { cortexId, origin, schemas, limits } = writer;
     const schema = schemas && Object.hasOwn(schemas, change.action) ? schemas[change.action] : undefined;

@@ -1,5 +1,6 @@
-import { InputError, reading, shapeOf } from "../input-error.js";
+import { InputError, isRecord, reading, shapeOf } from "../input-error.js";
 import { isPending } from "../steps.js";
+import { disregard } from "../wait.js";
 
 /**
  * What this package needs of a validator by the Standard Schema specification, version 1: Zod, Valibot, ArkType
@@ -29,27 +30,25 @@ export type OutputOf<S> = S extends StandardSchema<any, infer Output> ? Output :
 
 export function checkSchemas(schemas: unknown): void {
   if (schemas === undefined) return;
-  if (typeof schemas !== "object" || schemas === null) {
+  const broken = reading("schemas", () => {
+    if (isRecord(schemas)) return Object.entries(schemas).find(([, schema]) => !isSchema(schema));
     throw new InputError("INVALID_SCHEMA", "schemas", `must be an object, got ${shapeOf(schemas)}`);
-  }
-  reading("schemas", () => {
-    for (const [action, schema] of Object.entries(schemas)) {
-      if (typeof Object(Object(schema)["~standard"]).validate !== "function") {
-        throw new InputError(
-          "INVALID_SCHEMA",
-          `schemas.${action}`,
-          "must be a Standard Schema, such as Zod makes",
-        );
-      }
-    }
   });
+  if (broken) {
+    const problem = "must be a Standard Schema, such as Zod makes";
+    throw new InputError("INVALID_SCHEMA", `schemas.${broken[0]}`, problem);
+  }
+}
+
+function isSchema(schema: unknown): boolean {
+  return typeof Object(Object(schema)["~standard"]).validate === "function";
 }
 
 /** The validator's output. The place of its first issue is told, its text is not: that may quote the data. */
 export function validate(schema: StandardSchema, data: unknown, field: string): unknown {
   const result = schema["~standard"].validate(data);
   if (isPending(result)) {
-    result.then(undefined, () => {}); // its rejection is nobody's
+    disregard(result);
     throw new InputError(
       "ASYNC_SCHEMA",
       field,

@@ -14,7 +14,7 @@ import {
   sameEvent,
 } from "../event.js";
 import { MAX_CLOCK_ENTRIES } from "../field.js";
-import { checkedOptions, InputError, isArray, reading, shapeOf } from "../input-error.js";
+import { checkedOptions, entriesOf, InputError, isArray, shapeOf } from "../input-error.js";
 import { insertForeign } from "../insert.js";
 import { type EventsTable, tableOf } from "../schema.js";
 import { inTurn, type Steps } from "../steps.js";
@@ -56,8 +56,8 @@ export function accept<X extends Transaction, A extends Actions = Action>(
     throw new InputError("INVALID_EVENT", "page", `must be an array, got ${shapeOf(page)}`);
   }
   const { table, now, maxDrift, ...limits } = checkedOptions(options);
-  const batch = reading("events", () =>
-    Array.from(page, (event, i) => encodeForeign(event, `events[${i}].`, limits)),
+  const batch = entriesOf(page, "events", "BATCH_TOO_LARGE").map((event, i) =>
+    encodeForeign(event, `events[${i}].`, limits),
   );
   checkTotal(batch);
   const bound = driftBound({ now, maxDrift } as DriftOptions);
@@ -85,7 +85,7 @@ export function* acceptAll(
 }
 
 /** Validates an event from a peer. */
-export function encodeForeign(event: Event<any>, at: string, limits: EventLimits): EncodedEvent {
+export function encodeForeign(event: unknown, at: string, limits: EventLimits): EncodedEvent {
   const encoded = encodeComplete(event, at, limits);
   if (!encoded.event.vclock)
     throw new InputError("NO_CLOCK", `${at}vclock`, "is missing: the event is local to its log");

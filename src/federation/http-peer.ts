@@ -1,9 +1,11 @@
 import { checkULID } from "../field.js";
-import { checkedOptions, checkFunction, InputError, shapeOf } from "../input-error.js";
+import { checkedOptions, checkFunction, InputError, reading, shapeOf } from "../input-error.js";
+import { isPlainObject } from "../json.js";
 import { checkLimit } from "../select.js";
 import { isULID } from "../ulid.js";
 import type { VectorClock } from "../vector-clock.js";
 import { CORTEX_HEADER, readBody } from "./body.js";
+import { checkedKnown } from "./missing.js";
 import type { Peer } from "./peer.js";
 import { PeerError } from "./peer-error.js";
 
@@ -41,6 +43,7 @@ export function httpPeer(
       ...(signal && { signal }),
       redirect: "error",
     });
+    checkResponse(response);
     if (!response.ok) {
       await response.body?.cancel();
       throw new PeerError(
@@ -78,7 +81,8 @@ export function httpPeer(
       }
     },
     async missing(clock, limit, signal) {
-      const init = { method: "POST", body: JSON.stringify({ clock, limit }) };
+      const known = { clock: checkedKnown(clock), limit: checkLimit(limit) };
+      const init = { method: "POST", body: JSON.stringify(known) };
       const body = await ask(
         "missing",
         { ...init, headers: { "content-type": "application/json", ...headers } },
@@ -91,16 +95,36 @@ export function httpPeer(
 
 function checkedHttp(options: HttpPeerOptions | undefined): HttpPeerOptions {
   const checked = checkedOptions(options);
-  const { cortexId, fetch, maxBytes } = checked;
+  const { cortexId, fetch, maxBytes, headers } = checked;
   if (cortexId !== undefined) checkULID(cortexId, "INVALID_CORTEX_ID", "cortexId");
   if (fetch !== undefined) checkFunction(fetch, "INVALID_FUNCTION", "fetch");
   if (maxBytes !== undefined) checkLimit(maxBytes);
-  return checked;
+  return headers === undefined ? checked : { ...checked, headers: checkedHeaders(headers) };
+}
+
+function checkedHeaders(headers: unknown): Record<string, string> {
+  return reading("headers", () => {
+    const entries = isPlainObject(headers) ? Object.entries(headers) : [[]];
+    if (entries.every(([, value]) => typeof value === "string")) return Object.fromEntries(entries);
+    const problem = `must be a plain object of texts, got ${shapeOf(headers)}`;
+    throw new InputError("INVALID_OPTIONS", "headers", problem);
+  });
+}
+
+/** A fetch of the caller's may answer with anything. */
+function checkResponse(response: unknown): void {
+  const isResponse = reading("fetch", () => {
+    const { ok, headers, body } = Object(response) as Partial<Response>;
+    const isBody = body === null || typeof body?.[Symbol.asyncIterator] === "function";
+    return typeof ok === "boolean" && typeof headers?.get === "function" && isBody;
+  });
+  if (isResponse) return;
+  throw new InputError("INVALID_FUNCTION", "fetch", `must answer with a Response, got ${shapeOf(response)}`);
 }
 
 function checkedURL(url: unknown): string {
-  if (typeof url !== "string" && !(url instanceof URL)) {
+  return reading("url", () => {
+    if (typeof url === "string" || url instanceof URL) return String(url).replace(/\/$/, "");
     throw new InputError("INVALID_URL", "url", `must be a URL, got ${shapeOf(url)}`);
-  }
-  return String(url).replace(/\/$/, "");
+  });
 }

@@ -57,10 +57,10 @@ function* readMissing<A extends Actions>(
 
 /** A clock as a peer states it: a counter may be 0, and there is no bound but the size of a request. */
 export function checkedKnown(clock: unknown): VectorClock {
-  if (!isPlainObject(clock)) {
+  const entries = reading("theirClock", () => {
+    if (isPlainObject(clock)) return Object.entries(clock) as [string, number][];
     throw new InputError("INVALID_VCLOCK", "theirClock", `must be a plain object, got ${shapeOf(clock)}`);
-  }
-  const entries = reading("theirClock", () => Object.entries(clock)) as [string, number][];
+  });
   for (const [id, counter] of entries) {
     checkULID(id, "INVALID_VCLOCK", "theirClock's key");
     if (!Number.isSafeInteger(counter) || counter < 0) {

@@ -1,14 +1,28 @@
 import { clock } from "../clock.js";
 import { ConflictError } from "../conflict.js";
-import { checkDatabase, type Database, type Transaction } from "../database.js";
+import { checkDatabase, checkTransaction, type Database, type Transaction } from "../database.js";
 import { driftBound } from "../drift.js";
-import type { Action, Actions, EncodedEvent, Event, EventLimits } from "../event.js";
-import { checkedOptions, checkFunction, InputError, reading, shapeOf } from "../input-error.js";
+import {
+  type Action,
+  type Actions,
+  checkMaxDataBytes,
+  type EncodedEvent,
+  type EventLimits,
+} from "../event.js";
+import {
+  checkedOptions,
+  checkFunction,
+  entriesOf,
+  InputError,
+  isArray,
+  reading,
+  shapeOf,
+} from "../input-error.js";
 import { parseEvent } from "../json-form.js";
 import type { ReadOptions } from "../read.js";
-import { tableOf } from "../schema.js";
+import { type EventsTable, tableOf } from "../schema.js";
 import { checkLimit } from "../select.js";
-import { inTurn } from "../steps.js";
+import { inTurn, isPending } from "../steps.js";
 import { isULID } from "../ulid.js";
 import { counterOf, type VectorClock } from "../vector-clock.js";
 import { checkSignal, nextTurn } from "../wait.js";
@@ -19,7 +33,8 @@ import type { Later, Peer } from "./peer.js";
 export interface PullOptions<A extends Actions = Action> extends ReadOptions<A>, EventLimits {
   /** Stops between pages; what has been accepted stays. */
   signal?: AbortSignal;
-  onProgress?: (progress: PullProgress) => void;
+  /** Told after each page, and waited for. */
+  onProgress?: (progress: PullProgress) => unknown;
   /** The most events in a page, which is one transaction. Default 1,000. */
   limit?: number;
   /** How to run a transaction. Default `db.transaction`; on libsql, pass `writeTransaction`. */
@@ -77,14 +92,12 @@ export async function pull<A extends Actions = Action>(
   for (;;) {
     signal?.throwIfAborted();
     const wanted = { ...known, ...Object.fromEntries([...refused].map((id) => [id, ENOUGH])) };
-    const page = (await peer.missing(wanted, limit, signal)).slice(0, limit);
+    const page = pageOf(await peer.missing(wanted, limit, signal)).slice(0, limit);
     const progress = report.stored + refused.size;
     let batch = readPage(page, limits, refused, refuse);
     while (batch.length > 0 && refused.size <= MAX_REFUSED) {
       try {
-        const accepted = await transaction((tx) =>
-          inTurn(tx, () => acceptAll(tx, table, batch, driftBound({}))),
-        );
+        const accepted = await transaction(batch);
         for (const { event, outcome } of accepted) {
           report[outcome === "stored" ? "stored" : "duplicates"]++;
           known[event.cortexId] = Math.max(counterOf(known, event.cortexId), event.vclock![event.cortexId]!);
@@ -96,7 +109,7 @@ export async function pull<A extends Actions = Action>(
         batch = batch.filter(({ event }) => event.cortexId !== conflict.cortexId);
       }
     }
-    onProgress?.({ stored: report.stored, duplicates: report.duplicates, total: report.total });
+    await onProgress?.({ stored: report.stored, duplicates: report.duplicates, total: report.total });
     // A page that brought nothing would come again.
     const stuck = report.stored + refused.size === progress;
     if (page.length === 0 || stuck || refused.size > MAX_REFUSED) return report;
@@ -106,16 +119,39 @@ export async function pull<A extends Actions = Action>(
 
 function checkedPull(db: Database, peer: Peer, options: PullOptions<any> | undefined) {
   checkDatabase(db);
-  const { signal, onProgress, limit = 1000, table, transaction, ...limits } = checkedOptions(options);
+  const { signal, onProgress, limit = 1000, table, transaction, maxDataBytes } = checkedOptions(options);
   checkPeer(peer);
   checkSignal(signal);
   checkLimit(limit);
   if (onProgress !== undefined) checkFunction(onProgress, "INVALID_FUNCTION", "onProgress");
   if (transaction !== undefined) checkFunction(transaction, "INVALID_FUNCTION", "transaction");
-  const transact = (transaction ?? db.transaction.bind(db)) as (
-    write: (tx: Transaction) => Later<Accepted<any>[]>,
-  ) => Later<Accepted<any>[]>;
-  return { signal, onProgress, limit, table: tableOf({ table }), transaction: transact, limits };
+  if (maxDataBytes !== undefined) checkMaxDataBytes(maxDataBytes);
+  const limits: EventLimits = maxDataBytes === undefined ? {} : { maxDataBytes };
+  const transact = (transaction ?? db.transaction.bind(db)) as Transact;
+  const log = tableOf({ table });
+  return {
+    ...{ signal, onProgress, limit, limits, table: log },
+    transaction: (batch: readonly EncodedEvent[]) => acceptIn(transact, log, batch),
+  };
+}
+
+type Transact = (write: (tx: Transaction) => Later<Accepted<any>[]>) => Later<Accepted<any>[]>;
+
+/** Accepts the batch in a transaction of the caller's, whose answer tells that it was committed. */
+async function acceptIn(transaction: Transact, table: EventsTable<any>, batch: readonly EncodedEvent[]) {
+  let accepted: unknown;
+  const keep = (outcome: Accepted<any>[]) => {
+    accepted = outcome;
+    return outcome;
+  };
+  const answer = await transaction((tx) => {
+    checkTransaction(tx);
+    const outcome = inTurn(tx, () => acceptAll(tx, table, batch, driftBound({}))) as Later<Accepted<any>[]>;
+    return isPending(outcome) ? outcome.then(keep) : keep(outcome);
+  });
+  if (accepted !== undefined && answer === accepted) return answer;
+  const problem = "must run the function that it is given, and answer with what that does";
+  throw new InputError("INVALID_FUNCTION", "transaction", problem);
 }
 
 function checkPeer(peer: unknown): void {
@@ -126,9 +162,14 @@ function checkPeer(peer: unknown): void {
   if (!isPeer) throw new InputError("INVALID_PEER", "peer", `must be a peer, got ${shapeOf(peer)}`);
 }
 
+function pageOf(answer: unknown): unknown[] {
+  if (isArray(answer)) return entriesOf(answer, "peer", "INVALID_PEER");
+  throw new InputError("INVALID_PEER", "peer", `must answer with a list of events, got ${shapeOf(answer)}`);
+}
+
 /** The valid events of a page that are wanted; each invalid one is refused by itself. */
 function readPage(
-  page: readonly (Event<any> | string)[],
+  page: readonly unknown[],
   limits: EventLimits,
   refused: ReadonlySet<string>,
   refuse: (cortexId: string | undefined, error: InputError) => void,
