@@ -10,16 +10,22 @@ import {
   feed,
   forTrace,
   getEvent,
+  heads,
   isULID,
   latest,
+  MigrationError,
   type NewEvent,
   newULID,
+  openCortex,
   pages,
   type StoredEvent,
   since,
+  stateAt,
   type TraceOptions,
+  tail,
   ulidFactory,
 } from "drizzle-event-log";
+import { sql } from "drizzle-orm";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import {
@@ -27,6 +33,7 @@ import {
   add,
   addAll,
   BETA,
+  drivers,
   errorOf,
   event,
   ids,
@@ -182,6 +189,42 @@ describe("uncommitted events", () => {
   });
 });
 
+describe.each(drivers)("a database on %s that was not migrated", (_, open) => {
+  const reads: [name: string, read: (db: Libsql) => unknown][] = [
+    ["feed", (db) => feed(db)],
+    ["feed after an event", (db) => feed(db, { after: { seq: 1, id: ALPHA } })],
+    ["forTrace", (db) => forTrace(db, "trace")],
+    ["getEvent", (db) => getEvent(db, ALPHA)],
+    ["latest", (db) => latest(db)],
+    ["heads", (db) => heads(db, "trace")],
+    ["pages", (db) => pages(db).next()],
+    ["append", (db) => db.transaction((tx) => append(tx, event()))],
+    ["append of a batch", (db) => db.transaction((tx) => append(tx, [event(), event()]))],
+    [
+      "a cortex's append",
+      (db) => {
+        const cortex = openCortex({ id: ALPHA, origin: "alpha" });
+        return db.transaction((tx) => cortex.append(tx, { action: "update", traceId: "trace" }));
+      },
+    ],
+  ];
+  test.each(reads)("%s says what to do, in one line and without the data", async (_name, read) => {
+    for (const old of [false, true]) {
+      const db = (await open()).db as Libsql;
+      await db.run(sql`drop table events`);
+      // As version 0.1 had it.
+      if (old) await db.run(sql`create table events (seq integer primary key, id text, action text)`);
+      const error = await errorOf(() => read(db));
+      expect(error).toBeInstanceOf(MigrationError);
+      expect(error).toMatchObject({ code: "NOT_MIGRATED" });
+      const { message, cause } = error as Error;
+      expect(message).toMatch(/^The database has (no such|table).*run this package's migrations first/);
+      expect(message).not.toMatch(/select|insert|\n/);
+      expect(cause).toBeDefined();
+    }
+  });
+});
+
 describe("since", () => {
   test("reads from the beginning with an empty id, in order of ids whatever the order of arrival", async () => {
     const { db } = await openLibsql();
@@ -201,6 +244,7 @@ describe("feed", () => {
           action: (["create", "update", "trash"] as const)[i % 3]!,
           traceId: `trace-${i % 4}`,
           cortexId: i % 2 === 0 ? ALPHA : BETA,
+          ...(i % 5 > 0 && { actor: `user-${i % 5}` }),
         }),
       ),
     );
@@ -218,7 +262,8 @@ describe("feed", () => {
   test("an event for a cursor is refused by a log that holds another in its place, or none", async () => {
     const { db, stored } = await open();
     const replaced = await openLibsql();
-    for (const filter of [{}, { actions: ["purge"] as const }, { traceId: "trace-1" }]) {
+    const filters = [{}, { actions: ["purge"] as const }, { traceId: "trace-1" }, { actor: "user-1" }];
+    for (const filter of filters) {
       for (const after of [
         { ...stored[6]!, id: newULID() },
         { seq: 25, id: newULID() },
@@ -250,6 +295,13 @@ describe("feed", () => {
     ["an action that no event has", { actions: ["purge"] }, () => false],
     ["a trace", { traceId: "trace-1" }, (e) => e.traceId === "trace-1"],
     ["a cortex", { cortexId: BETA }, (e) => e.cortexId === BETA],
+    ["an actor", { actor: "user-1" }, (e) => e.actor === "user-1"],
+    ["an actor that did nothing", { actor: "user-0" }, () => false],
+    [
+      "an actor and all others",
+      { actions: ["update", "create"], traceId: "trace-1", cortexId: BETA, actor: "user-1" },
+      (e) => e.action !== "trash" && e.traceId === "trace-1" && e.cortexId === BETA && e.actor === "user-1",
+    ],
     [
       "all of these",
       { actions: ["update", "trash"], traceId: "trace-1", cortexId: BETA },
@@ -340,6 +392,23 @@ describe("latest and get", () => {
     expect(await latest((await openLibsql()).db)).toEqual([]);
   });
 
+  test("latest goes on before the last event of its page, and is empty only at the end", async () => {
+    const { db } = await openLibsql();
+    const stored = await addAll(
+      db,
+      Array.from({ length: 25 }, () => event()),
+    );
+    const seen: StoredEvent[] = [];
+    for (let page = await latest(db, { limit: 10 }); page.length > 0; ) {
+      seen.push(...page);
+      if (seen.length > 100) throw new Error("paging does not end");
+      page = await latest(db, { limit: 10, before: page.at(-1)!.seq });
+    }
+    expect(seen).toEqual(stored.toReversed());
+    expect(await latest(db, { before: 1 })).toEqual([]);
+    expect(await latest(db, { before: Number.MAX_SAFE_INTEGER, limit: 1 })).toEqual([stored.at(-1)]);
+  });
+
   test("get gives the event with this id, or undefined", async () => {
     const { db } = await openLibsql();
     const [, stored] = await addAll(db, [
@@ -350,6 +419,114 @@ describe("latest and get", () => {
     expect(await getEvent(db, stored!.id)).toEqual(stored);
     expect(await getEvent(db, newULID())).toBeUndefined();
     expect(getEvent(openSqlite().db, newULID())).toBeUndefined();
+  });
+});
+
+describe("large events", () => {
+  const MIB = 2 ** 20;
+  const SIZE = 30;
+
+  /** Events of 1 MiB but every fourth, which is small, of one trace and one actor. */
+  async function openLarge(driver: "libsql" | "better-sqlite3") {
+    const { db } = driver === "libsql" ? await openLibsql() : (openSqlite() as unknown as { db: Libsql });
+    const big = "x".repeat(MIB - 2);
+    const cortex = openCortex({ id: ALPHA, origin: "alpha" });
+    for (let i = 0; i < SIZE; i += 10) {
+      const batch = Array.from({ length: 10 }, (_, j) => ({
+        ...{ action: "update" as const, traceId: "trace", actor: "user-7" },
+        data: (i + j) % 4 === 3 ? i + j : big,
+      }));
+      await db.transaction((tx) => cortex.append(tx, batch));
+    }
+    return db;
+  }
+  const bytes = (page: readonly StoredEvent[]) => JSON.stringify(page).length;
+  const all = Array.from({ length: SIZE }, (_, i) => i + 1);
+  const seqs = (list: readonly StoredEvent[]) => list.map(({ seq }) => seq);
+
+  describe.each(["libsql", "better-sqlite3"] as const)("on %s", (driver) => {
+    test("a page ends at 16 MiB or so, and holds one event at least", async () => {
+      const db = await openLarge(driver);
+      const reads: [name: string, read: (last: StoredEvent | undefined, limit: number) => unknown][] = [
+        ["feed", (last, limit) => feed(db, { after: last ?? 0, limit })],
+        ["feed of an actor", (last, limit) => feed(db, { after: last ?? 0, limit, actor: "user-7" })],
+        ["feed after a seq", (last, limit) => feed(db, { after: last?.seq ?? 0, limit })],
+        ["since", (last, limit) => since(db, last?.id ?? "", limit)],
+        ["forTrace", (last, limit) => forTrace(db, "trace", { ...(last && { after: last.id }), limit })],
+        ["latest", (last, limit) => latest(db, { ...(last && { before: last.seq }), limit })],
+        [
+          "forTrace, newest first",
+          (last, limit) => forTrace(db, "trace", { ...(last && { before: last.id }), limit, order: "desc" }),
+        ],
+      ];
+      for (const [name, read] of reads) {
+        for (const limit of name === "feed" ? [1, 7, 1000, 50_000] : [1000]) {
+          const seen: StoredEvent[] = [];
+          for (;;) {
+            const page = (await read(seen.at(-1), limit)) as StoredEvent[];
+            if (page.length === 0) break;
+            expect(page.length).toBeLessThanOrEqual(limit);
+            expect(bytes(page)).toBeLessThan(18 * MIB);
+            seen.push(...page);
+          }
+          expect(
+            seqs(seen).sort((a, b) => a - b),
+            `${name}, ${limit}`,
+          ).toEqual(all);
+        }
+      }
+    });
+
+    test("pages and tail go on until a page is empty", async () => {
+      const db = await openLarge(driver);
+      for (const options of [{}, { limit: 3 }, { actor: "user-7" }, { traceId: "trace" }, { after: 0 }]) {
+        expect(seqs((await allPages(db, options)).flat())).toEqual(all);
+      }
+      const seen: number[] = [];
+      for await (const page of tail(db)) {
+        seen.push(...seqs(page));
+        if (seen.length >= SIZE) break;
+      }
+      expect(seen).toEqual(all);
+    });
+
+    test("whole histories are read, in pieces", async () => {
+      const db = await openLarge(driver);
+      expect(seqs(await forTrace(db, "trace"))).toEqual(all);
+      expect(seqs(await forTrace(db, "trace", { order: "desc" }))).toEqual(all.toReversed());
+      expect(seqs(await heads(db, "trace"))).toEqual([SIZE]);
+      const count = (state: number) => state + 1;
+      expect(await stateAt(db, "trace", { seq: SIZE - 1 }, { update: count }, 0 as number)).toBe(SIZE - 1);
+    });
+  });
+
+  test("an event of more than a page is a page of its own", async () => {
+    const { db } = openSqlite();
+    const data = "x".repeat(20 * MIB);
+    db.transaction((tx) =>
+      append(tx, [event(), event({ data }), event({ data }), event()], { maxDataBytes: 2 ** 25 }),
+    );
+    const pages = await allPages(db);
+    expect(pages.flat().map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+    for (const page of pages) expect(page.filter(({ data }) => data).length).toBeLessThanOrEqual(1);
+    expect(latest(db, { limit: 2 }).length).toBeGreaterThan(0);
+    expect(getEvent(db, pages[0]![0]!.id)).toEqual(pages[0]![0]);
+  });
+
+  test("events whose size is in meta and the clock are bounded, too", async () => {
+    const { db } = openSqlite();
+    const clocks = Array.from({ length: 255 }, () => newULID());
+    const known = Object.fromEntries(clocks.map((id) => [id, Number.MAX_SAFE_INTEGER]));
+    const meta = { a: "x".repeat(2 ** 14 - 8) };
+    const traceId = "😀".repeat(255);
+    const log = Array.from({ length: 1200 }, (_, i) =>
+      event({ traceId, meta, vclock: { ...known, [ALPHA]: i + 1 } }),
+    );
+    db.transaction((tx) => append(tx, log));
+    const pages = await allPages(db, { limit: 16_384 });
+    expect(pages.flat()).toHaveLength(1200);
+    for (const page of pages) expect(bytes(page)).toBeLessThan(64 * MIB);
+    expect(forTrace(db, traceId)).toHaveLength(1200);
   });
 });
 
