@@ -31,7 +31,7 @@ interface Tally {
 export const crash: Harness = {
   name: "crash",
   fault: "crash",
-  required: "0 acknowledged lost, 0 partial, integrity ok, retry with the same ids exactly once",
+  required: "0 acknowledged lost, 0 partial, integrity ok, retry with the same keys exactly once",
   timeout: [240_000, 900_000],
   async run({ short, seed }) {
     const kills = short ? 100 : 500;
@@ -89,10 +89,10 @@ async function killOne(url: string, slot: number, random: () => number, tally: T
   for (let killed = false; ; ) {
     const line: CrashLine | undefined = await child.next();
     if (line === undefined) break;
-    if ("begun" in line) open.set(line.begun.ids[0], line.begun);
+    if ("begun" in line) open.set(line.begun.keys[0], line.begun);
     else {
       acknowledged.push(line.acknowledged);
-      open.delete(line.acknowledged.ids[0]);
+      open.delete(line.acknowledged.keys[0]);
     }
     if (killed || acknowledged.length < most) continue;
     killed = true;
@@ -106,8 +106,8 @@ async function killOne(url: string, slot: number, random: () => number, tally: T
 
   const db = await openLibsql(url);
   const checked = [...acknowledged, ...open.values()];
-  const before = await presentIds(db, checked);
-  const has = ({ ids }: Operation) => ids.filter((id) => before.has(id)).length;
+  const before = await presentKeys(db, checked);
+  const has = ({ keys }: Operation) => keys.filter((key) => before.has(key)).length;
   tally.lost += acknowledged.filter((operation) => has(operation) < 2).length;
   tally.partial += [...open.values()].filter((operation) => has(operation) === 1).length;
   tally.partial += (await isPartial(db, traceId)) ? 1 : 0;
@@ -121,17 +121,18 @@ async function killOne(url: string, slot: number, random: () => number, tally: T
     const second = await perform(db, cortex, operation);
     if (String(first) !== String(second)) tally.notOnce++;
   }
-  const after = await presentIds(db, checked);
+  const after = await presentKeys(db, checked);
   tally.notOnce += checked.length * 2 - sum(after.values());
   tally.notOnce += (await isPartial(db, traceId)) ? 1 : 0;
   db.$client.close();
 }
 
-/** How often each id is in the log. */
-async function presentIds(db: Log, operations: readonly Operation[]): Promise<Map<string, number>> {
-  const ids = JSON.stringify(operations.flatMap((operation) => operation.ids));
+/** How often each key is in the log. */
+async function presentKeys(db: Log, operations: readonly Operation[]): Promise<Map<string, number>> {
+  const keys = JSON.stringify(operations.flatMap((operation) => operation.keys));
   const rows = await db.values<[string, number]>(
-    sql`select id, count(*) from events where id in (select value from json_each(${ids})) group by id`,
+    sql`select idempotency_key, count(*) from events
+      where idempotency_key in (select value from json_each(${keys})) group by idempotency_key`,
   );
   return new Map(rows.map((row) => [row[0], row[1]]));
 }

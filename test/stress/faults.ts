@@ -9,7 +9,7 @@ import { FAULTS, faultyClient, type Plan } from "./faulty-client.js";
 import { control, type Harness, none, withDirectory } from "./harness.js";
 import { brokenPromises, cortexId, createLog, type Log, readAll, type Tx, tallyOnce } from "./log.js";
 
-/** One mutation of the app: its events are those of its trace, as many as `ids`. */
+/** One mutation of the app: its events are those of its trace. */
 interface Step {
   traceId: string;
   /** How many events it stores; 0 where it rolls back. */
@@ -24,7 +24,7 @@ const WITHDRAWN = new Error("the app withdraws");
 export const faults: Harness = {
   name: "faults",
   fault: "injected faults",
-  required: "whole or nothing; retry exactly once; without ids it must double",
+  required: "whole or nothing; retry exactly once; without ids and keys it must double",
   timeout: [240_000, 240_000],
   async run() {
     return withDirectory(async (directory) => {
@@ -63,17 +63,17 @@ export const faults: Harness = {
           none(notOnce, "not exactly once"),
           none(stamps, "stamps wrong"),
           none(unhealed, "not healed by a retry"),
-          control(`without ids ${doubled} doubled`, doubled),
+          control(`without ids and keys ${doubled} doubled`, doubled),
         ],
       };
     });
   },
 };
 
-/** Every form of append, with ids of the caller's, beside a row that is not idempotent by itself. */
+/** Every form of append, with ids or keys of the caller's, beside a row that is not idempotent by itself. */
 function steps(): Step[] {
   const nextId = ulidFactory();
-  const ids = Array.from({ length: 10 }, nextId);
+  const ids = Array.from({ length: 12 }, nextId);
   const id = (n: number) => ids[n]!;
   const cortex = openCortex({ id: cortexId(0), origin: "cortex" });
   const change = { action: "update" as const };
@@ -93,6 +93,16 @@ function steps(): Step[] {
         return append(
           tx,
           [1, 2, 3].map((n) => ({ ...plain, id: id(n), traceId: "batch" })),
+        );
+      },
+    },
+    {
+      ...{ traceId: "keyed", events: 2 },
+      async write(tx) {
+        await tallyOnce(tx, "keyed", id(10));
+        return append(
+          tx,
+          [10, 11].map((n) => ({ ...plain, idempotencyKey: id(n), traceId: "keyed" })),
         );
       },
     },

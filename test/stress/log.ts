@@ -1,12 +1,5 @@
 // The log under test, with an app table beside it.
-import {
-  compareClocks,
-  getEvent,
-  mergeClocks,
-  pages,
-  type StoredEvent,
-  type VectorClock,
-} from "drizzle-event-log";
+import { compareClocks, mergeClocks, pages, type StoredEvent, type VectorClock } from "drizzle-event-log";
 import { type LibsqlDatabase, type LibsqlTransaction, openLibsql } from "drizzle-event-log/libsql";
 import { migrationsFolder, migrationsTable } from "drizzle-event-log/migrations";
 import { sql } from "drizzle-orm";
@@ -31,9 +24,10 @@ export async function createLog(url: string): Promise<Log> {
 
 export const cortexId = (n: number) => `01BX5ZZKBKACTAV9WEVGEMMVS${n}`;
 
-/** An app's change that is not idempotent by itself: the event's id tells a retry. */
-export async function tallyOnce(tx: Tx, traceId: string, eventId: string): Promise<void> {
-  if (await getEvent(tx, eventId)) return;
+/** An app's change that is not idempotent by itself: an event's id or idempotency key tells a retry. */
+export async function tallyOnce(tx: Tx, traceId: string, key: string): Promise<void> {
+  const known = sql`select 1 from events where id = ${key} or idempotency_key = ${key}`;
+  if ((await tx.values(known)).length > 0) return;
   await tx
     .insert(tallies)
     .values({ traceId, n: 1 })

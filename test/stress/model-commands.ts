@@ -78,10 +78,15 @@ const action = fc.constantFrom(
   "note",
 );
 const data = fc.constantFrom(undefined, null, 1, "text", { a: [1, { b: null }] });
+const actor = fc.constantFrom(undefined, undefined, "user-1", "user-2");
 const givenId = fc.constantFrom(...IDS);
 const position = fc.nat({ max: 1000 });
 const rarely = <T, U>(usual: fc.Arbitrary<T>, rare: fc.Arbitrary<U>) =>
   fc.oneof({ weight: 14, arbitrary: usual }, { weight: 1, arbitrary: rare });
+const idempotencyKey = rarely(
+  fc.constantFrom(undefined, undefined, undefined, "key-1", "key-2", "key-3"),
+  fc.constant(""),
+);
 const at = <T>(list: readonly T[], n: number): T | undefined => list[n % Math.max(1, list.length)];
 const batchOf = <T>(one: fc.Arbitrary<T>) => fc.array(one, { minLength: 1, maxLength: 4 });
 
@@ -102,22 +107,29 @@ function named<T extends object>(run: T, what: unknown): Named<T> {
 /** A peer's event; or one that is in the log already (`again`), as it is or changed. */
 const plainEvent = fc.record({
   again: fc.option(position, { freq: 3 }),
-  changed: fc.constantFrom("nothing", "origin", "id"),
+  changed: fc.constantFrom("nothing", "origin", "id", "id and clock"),
   id: rarely(fc.option(givenId, { nil: undefined, freq: 2 }), fc.constant("01bx5zzkbkactav9wevgemmvs0")),
   traceId: rarely(traceId, fc.constant("")),
-  action: rarely(action, fc.constant("Bad")),
+  action: rarely(action, fc.constant("bad action")),
   cortexId: fc.constantFrom(ALPHA, BETA, PEER),
   data: rarely(data, fc.constant(Number.NaN)),
+  actor,
+  idempotencyKey,
   counter: fc.option(fc.integer({ min: 1, max: 3 }), { freq: 3 }),
   badClock: rarely(fc.constant(false), fc.constant(true)),
 });
 
 function plainOf(log: Log, spec: typeof plainEvent extends fc.Arbitrary<infer T> ? T : never): NewEvent {
-  const { again, changed, counter, badClock, data, ...rest } = spec;
+  const { again, changed, counter, badClock, data, actor, idempotencyKey, ...rest } = spec;
   const old = again === null ? undefined : at(log, again);
   if (old) {
     const { seq: _, id, ...event } = old;
     if (changed === "id") return event;
+    // With a key, a retry; else a new event.
+    if (changed === "id and clock") {
+      const { vclock: _, ...without } = event;
+      return without;
+    }
     return { ...event, id, ...(changed === "origin" && { origin: "another" }) };
   }
   const vclock = badClock ? { [ALPHA]: 0 } : counter === null ? undefined : { [rest.cortexId]: counter };
@@ -125,9 +137,14 @@ function plainOf(log: Log, spec: typeof plainEvent extends fc.Arbitrary<infer T>
   return {
     ...{ ...fields, origin: "peer" },
     ...(id !== undefined && { id }),
-    ...(data !== undefined && { data }),
-    ...(vclock && { vclock }),
+    ...optional({ data, actor, idempotencyKey, vclock }),
   } as NewEvent;
+}
+
+/** Without the entries that are undefined. */
+function optional<T extends object>(fields: T) {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }
 
 const appendStep = fc
@@ -140,12 +157,19 @@ const appendStep = fc
       await appended(model, log, run, (ids) =>
         predictAppend(
           log,
-          input.map((event, i) => ({ ...event, id: event.id ?? ids[i] ?? unused(i) })),
+          input.map((event, i) => ({ ...event, id: event.id ?? madeFor(i, ids, log) })),
         ),
       );
     };
     return named(step, { append: spec });
   });
+
+/** The id that was made for an event; one that answers a retry was made for another. */
+function madeFor(i: number, ids: readonly string[], log: Log): string {
+  const id = ids[i];
+  const isAnswer = id === undefined || ids.indexOf(id) < i || log.some((event) => event.id === id);
+  return isAnswer ? unused(i) : id;
+}
 
 /** Stands for an id of the log's own making, where it makes none. */
 const unused = (i: number) => encode((1n << 120n) + BigInt(i));
@@ -153,25 +177,23 @@ const unused = (i: number) => encode((1n << 120n) + BigInt(i));
 const change = fc.record({
   again: fc.option(position, { freq: 3 }),
   changed: fc.boolean(),
-  id: rarely(fc.option(givenId, { nil: undefined, freq: 1 }), fc.constant("01bx5zzkbkactav9wevgemmvs0")),
   traceId: rarely(traceId, fc.constant("")),
-  action: rarely(action, fc.constant("Bad")),
+  action: rarely(action, fc.constant("bad action")),
   data: rarely(data, fc.constant(Number.NaN)),
+  actor,
+  idempotencyKey,
   expect: rarely(fc.constantFrom(undefined, undefined, "head", "none", "other"), fc.constant("bad")),
 });
 
-function changeOf(
-  log: Log,
-  writer: Writer,
-  spec: typeof change extends fc.Arbitrary<infer T> ? T : never,
-): Change {
-  const own = log.filter((event) => event.cortexId === writer.id);
-  const old = spec.again === null ? undefined : at(own, spec.again);
+function changeOf(log: Log, spec: typeof change extends fc.Arbitrary<infer T> ? T : never): Change {
+  // A retry of any cortex's request.
+  const keyed = log.filter((event) => event.idempotencyKey !== undefined);
+  const old = spec.again === null ? undefined : at(keyed, spec.again);
   if (old) {
-    const { id, action, traceId, data } = old;
-    return { id, action: spec.changed ? "note" : action, traceId, ...("data" in old && { data }) };
+    const { action, traceId, data, actor, idempotencyKey } = old;
+    return { action: spec.changed ? "note" : action, traceId, ...optional({ data, actor, idempotencyKey }) };
   }
-  const { traceId, action, id, data } = spec;
+  const { traceId, action, data, actor, idempotencyKey } = spec;
   const heads: Record<string, string | undefined> = {
     head: byId(log.filter((event) => event.traceId === traceId)).at(-1)?.id ?? "none",
     other: IDS[0],
@@ -181,9 +203,7 @@ function changeOf(
   const expect = spec.expect && heads[spec.expect];
   return {
     ...{ action, traceId },
-    ...(id !== undefined && { id }),
-    ...(data !== undefined && { data }),
-    ...(expect !== undefined && { expect }),
+    ...optional({ data, actor, idempotencyKey, expect }),
   };
 }
 
@@ -200,7 +220,7 @@ const cortexStep = fc
         now: () => system.now + writer.skew,
         randomness: system.randomness,
       });
-      const changes = spec.changes.map((one) => changeOf(log, writer, one));
+      const changes = spec.changes.map((one) => changeOf(log, one));
       const input = single ? changes.slice(0, 1) : changes;
       // Wrong values are part of what is sent.
       const run = () => cortex.append(tx, (single ? input[0] : input) as never);
@@ -304,17 +324,20 @@ function readArbitrary(): fc.Arbitrary<Named<Read>> {
     traceId: fc.option(traceId),
     cortexId: fc.option(fc.constantFrom(ALPHA, BETA, PEER)),
     actions: fc.option(fc.uniqueArray(action, { maxLength: 4 })),
+    actor,
   });
   return spec.map((spec) => {
     const { what, place, limit, order, traceId } = spec;
     const filters = {
       ...(traceId && { traceId }),
       ...(spec.cortexId && { cortexId: spec.cortexId }),
+      ...(spec.actor && { actor: spec.actor }),
       ...(spec.actions && { actions: spec.actions as Event["action"][] }),
     };
     const passes = (event: StoredEvent) =>
       (!traceId || event.traceId === traceId) &&
       (!spec.cortexId || event.cortexId === spec.cortexId) &&
+      (!spec.actor || event.actor === spec.actor) &&
       (!spec.actions || spec.actions.includes(event.action));
     const read: Read = async (db, log, model, system) => {
       const old = at(log, place);
@@ -354,6 +377,8 @@ function readArbitrary(): fc.Arbitrary<Named<Read>> {
         deepStrictEqual(await since(db, after, limit), rest.slice(0, limit));
       } else if (what === "latest") {
         deepStrictEqual(await latest(db, { limit }), log.slice(-limit).reverse());
+        const before = log.filter((event) => event.seq < seq);
+        if (old) deepStrictEqual(await latest(db, { limit, before: seq }), before.slice(-limit).reverse());
       } else if (what === "get") {
         deepStrictEqual(await getEvent(db, old?.id ?? IDS[0]!), old);
         const id = IDS[place % IDS.length]!;

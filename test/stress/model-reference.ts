@@ -16,7 +16,14 @@ export interface Writer {
   lifecycle: boolean;
 }
 
-export type Change = { id?: string; action: string; traceId: string; data?: unknown; expect?: string };
+export interface Change {
+  action: string;
+  traceId: string;
+  actor?: string;
+  data?: unknown;
+  idempotencyKey?: string;
+  expect?: string;
+}
 
 export const MAX_DRIFT = 5 * 60_000;
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -41,26 +48,57 @@ export function predictAppend(log: Log, events: readonly NewEvent[]): Prediction
     timestamp: event.timestamp ?? new Date(timeOf(event.id!)).toISOString(),
   })) as StoredEvent[];
 
-  const batch: StoredEvent[] = [];
-  for (const event of full) {
-    const twin = batch.find(({ id }) => id === event.id);
-    if (twin && !sameEvent(twin, event)) return { error: "ID_CONFLICT" };
-    if (!twin) batch.push(event);
-  }
-  if (batch.some((event, i) => batch.slice(0, i).some((other) => samePlace(other, event)))) {
-    return { error: "FORK" };
-  }
-  const isOther = (event: StoredEvent) => log.some((old) => old.id === event.id && !sameEvent(old, event));
-  if (batch.some(isOther)) return { error: "ID_CONFLICT" };
-  if (batch.some((event) => log.some((old) => old.id !== event.id && samePlace(old, event)))) {
-    return { error: "FORK" };
-  }
-  const fresh = batch
-    .filter((event) => !log.some(({ id }) => id === event.id))
+  const answers = answersTo(log, full);
+  const conflict = conflictIn(full) ?? (answers ? undefined : "KEY_CONFLICT");
+  if (conflict || !answers) return { error: conflict! };
+  // What a retry says of itself is not looked at, where another id answers.
+  const kept = full.filter((event) => answers.get(event) === event);
+  const clash = conflictIn([...log, ...kept]);
+  if (clash) return { error: clash };
+  const fresh = kept
+    .filter(({ id }, i) => ![...log, ...kept.slice(0, i)].some((other) => other.id === id))
     .map((event, i) => ({ ...event, seq: log.length + i + 1 }));
   const stored = [...log, ...fresh];
-  return { answer: full.map((event) => stored.find(({ id }) => id === event.id)!), fresh };
+  return { answer: full.map((event) => stored.find(({ id }) => id === answers.get(event)!.id)!), fresh };
 }
+
+/** What is wrong with the first event that clashes with one before it. */
+function conflictIn(events: Log): string | undefined {
+  for (const [i, event] of events.entries()) {
+    const earlier = events.slice(0, i);
+    if (earlier.some((other) => other.id === event.id && !sameEvent(other, event))) return "ID_CONFLICT";
+    if (earlier.some((other) => other.id !== event.id && samePlace(other, event))) return "FORK";
+  }
+  return undefined;
+}
+
+type Request = Change & { id?: string; cortexId: string };
+
+/**
+ * The event that answers each of a batch: itself where it is new, or has its id in the log or in the batch.
+ * Undefined where there are only other requests with its key.
+ */
+function answersTo<T extends Request>(log: Log, batch: readonly T[]): Map<T, T | StoredEvent> | undefined {
+  const known: (T | StoredEvent)[] = [...log];
+  const answers = new Map<T, T | StoredEvent>();
+  for (const event of batch) {
+    const hasId = event.id !== undefined && known.some(({ id }) => id === event.id);
+    const { idempotencyKey: key } = event;
+    const rivals = hasId || key === undefined ? [] : known.filter((one) => one.idempotencyKey === key);
+    const same = rivals.filter((one) => sameRequest(one as Request, event));
+    if (rivals.length > 0 && same.length === 0) return undefined;
+    const answer = same.find(({ cortexId }) => cortexId === event.cortexId) ?? same[0] ?? event;
+    answers.set(event, answer);
+    if (answer === event && !hasId) known.push(event);
+  }
+  return answers;
+}
+
+const sameRequest = (a: Change, b: Change) =>
+  a.action === b.action &&
+  a.traceId === b.traceId &&
+  a.actor === b.actor &&
+  isDeepStrictEqual(a.data, b.data);
 
 /**
  * `cortex.append`. Which ids it makes is its own affair, so they are taken from its answer (`made`; none if it
@@ -80,36 +118,32 @@ export function predictCortex(
     .find(Boolean);
   if (error) return { error };
 
+  const requests = changes.map((change): Request => ({ ...change, cortexId: writer.id }));
+  const answers = answersTo(log, requests);
+  if (!answers) return { error: "KEY_CONFLICT" };
   const stored = [...log];
   const answer: StoredEvent[] = [];
-  for (const [i, { id, action, traceId, data, expect }] of changes.entries()) {
-    const twin = id === undefined ? undefined : stored.find((event) => event.id === id);
-    if (twin) {
-      const same =
-        twin.cortexId === writer.id &&
-        twin.action === action &&
-        twin.traceId === traceId &&
-        isDeepStrictEqual(twin.data, data);
-      if (!same) return { error: "ID_CONFLICT" };
-      answer.push(twin);
+  const events = new Map<unknown, StoredEvent>(log.map((event) => [event, event]));
+  for (const [i, { expect, ...change }] of changes.entries()) {
+    const known = events.get(answers.get(requests[i]!));
+    if (known) {
+      answer.push(known);
       continue;
     }
-    if (id !== undefined && timeOf(id) > time + MAX_DRIFT) return { error: "INVALID_ID" };
+    const { action, traceId } = change;
     const trace = stored.filter((event) => event.traceId === traceId);
     const head = greatest(trace.map((event) => event.id)) || "none";
     if (expect !== undefined && expect !== head) return { error: "STALE_HEAD" };
-    const isGuarded = expect !== undefined || writer.lifecycle;
-    if (isGuarded && id !== undefined && head !== "none" && id <= head) return { error: "STALE_HEAD" };
     if (writer.lifecycle && !allows(stateOf(trace), action)) return { error: "LIFECYCLE" };
     const clock = clockOf(stored);
     const event = {
-      ...{ seq: stored.length + 1, id: id ?? checkedId(made[i], stored, writer, time), action, traceId },
+      ...{ seq: stored.length + 1, id: checkedId(made[i], stored, writer, time), ...change },
       ...{ cortexId: writer.id, origin: writer.origin, timestamp: new Date(time).toISOString() },
-      ...(data !== undefined && { data }),
       vclock: { ...clock, [writer.id]: (clock[writer.id] ?? 0) + 1 },
     } as StoredEvent;
     stored.push(event);
     answer.push(event);
+    events.set(requests[i], event);
   }
   return { answer, fresh: stored.slice(log.length) };
 }
@@ -162,11 +196,12 @@ function samePlace(a: StoredEvent, b: StoredEvent): boolean {
 
 /** Of the wrong values that the commands make, in the order in which they are looked at. */
 function eventError(event: NewEvent & { expect?: string }): string | undefined {
-  const { id, action, traceId, data, vclock, cortexId, expect } = event;
+  const { id, action, traceId, data, vclock, cortexId, idempotencyKey, expect } = event;
   if (expect === "bad") return "INVALID_EXPECT";
   if (id !== undefined && id !== id.toUpperCase()) return "INVALID_ID";
-  if ((action as string) === "Bad") return "INVALID_ACTION";
+  if ((action as string) === "bad action") return "INVALID_ACTION";
   if (traceId === "") return "INVALID_TRACE_ID";
+  if (idempotencyKey === "") return "INVALID_IDEMPOTENCY_KEY";
   if (vclock && (vclock[cortexId] ?? 0) < 1) return "INVALID_VCLOCK";
   if (Number.isNaN(data)) return "INVALID_DATA";
   return undefined;

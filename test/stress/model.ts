@@ -40,7 +40,17 @@ export const model: Harness = {
 };
 
 const OUTCOMES = [
-  ...["stored", "duplicate", "batch", "ID_CONFLICT", "FORK", "STALE_HEAD", "LIFECYCLE", "InputError"],
+  ...[
+    "stored",
+    "duplicate",
+    "batch",
+    "ID_CONFLICT",
+    "KEY_CONFLICT",
+    "FORK",
+    "STALE_HEAD",
+    "LIFECYCLE",
+    "InputError",
+  ],
   ...["NOT_A_TRANSACTION", "LOG_REPLACED", "committed", "rolled back", "nested kept", "nested rolled back"],
   ...["feed", "cursor", "pages", "forTrace", "since", "latest", "get", "clock", "drifted"],
 ];
