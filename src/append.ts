@@ -16,8 +16,9 @@ import {
 import { addRequest, answerTo, type Requests } from "./idempotency.js";
 import { checkedOptions, entriesOf, InputError, isArray } from "./input-error.js";
 import { COLUMNS, insertForeign, valuesOf } from "./insert.js";
-import { type EventsTable, tableOf } from "./schema.js";
+import type { EventsTable } from "./schema.js";
 import { inTurn, type Steps } from "./steps.js";
+import { tableOf } from "./table.js";
 
 export interface AppendOptions<A extends Actions = Action> extends EventLimits {
   /** Default `events`. */

@@ -3,8 +3,9 @@ import { checkDatabase, type Database, type Result } from "./database.js";
 import type { Actions } from "./event.js";
 import { checkedOptions } from "./input-error.js";
 import type { ReadOptions } from "./read.js";
-import { type EventsTable, tableOf } from "./schema.js";
+import type { EventsTable } from "./schema.js";
 import { done, run, type Steps } from "./steps.js";
+import { tableOf } from "./table.js";
 import type { VectorClock } from "./vector-clock.js";
 
 /**

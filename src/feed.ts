@@ -4,9 +4,9 @@ import type { Action, ActionOf, Actions, StoredEvent } from "./event.js";
 import { checkName, checkULID } from "./field.js";
 import { checkedOptions, entriesOf, InputError, isArray, reading, shapeOf } from "./input-error.js";
 import { latest, type ReadOptions } from "./read.js";
-import { tableOf } from "./schema.js";
 import { checkedSeq, checkLimit, type Selection, selectPage } from "./select.js";
 import { done, run, type Steps } from "./steps.js";
+import { tableOf } from "./table.js";
 import { checkMilliseconds, checkSignal, nextTurn, pause } from "./wait.js";
 
 /** A place in one log: the `seq` and `id` of the last event seen. Any stored event is one. */

@@ -12,9 +12,9 @@ import {
   shapeOf,
 } from "./input-error.js";
 import type { ReadOptions } from "./read.js";
-import { tableOf } from "./schema.js";
 import { checkedSeq, eachPiece } from "./select.js";
 import { run } from "./steps.js";
+import { tableOf } from "./table.js";
 
 /** What each action does to the state. An action without an entry leaves it as it is. */
 export type Reducer<State, A extends Actions = Action> = {

@@ -4,9 +4,10 @@ import type { Action, Actions, StoredEvent } from "./event.js";
 import { checkName } from "./field.js";
 import { checkedOptions } from "./input-error.js";
 import type { ReadOptions } from "./read.js";
-import { type EventsTable, tableOf } from "./schema.js";
+import type { EventsTable } from "./schema.js";
 import { checkLimit, selectAll } from "./select.js";
 import { done, run, type Steps, turn } from "./steps.js";
+import { tableOf } from "./table.js";
 import { counterOf, type VectorClock } from "./vector-clock.js";
 
 export interface Divergence<A extends Actions = Action> {

@@ -3,9 +3,10 @@ import { checkDatabase, type Database, type Result } from "./database.js";
 import type { Action, Actions, StoredEvent } from "./event.js";
 import { checkName, checkULID } from "./field.js";
 import { checkedOptions, InputError, shapeOf } from "./input-error.js";
-import { type EventsTable, tableOf } from "./schema.js";
+import type { EventsTable } from "./schema.js";
 import { checkedSeq, checkLimit, selectAll, selectPage } from "./select.js";
 import { run } from "./steps.js";
+import { tableOf } from "./table.js";
 
 export interface ReadOptions<A extends Actions = Action> {
   /** Default `events`. */

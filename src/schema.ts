@@ -1,7 +1,7 @@
-import { getTableColumns, is, sql } from "drizzle-orm";
-import { check, index, integer, SQLiteTable, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { sql } from "drizzle-orm";
+import { check, index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import type { Action, ActionOf, Actions, Meta } from "./event.js";
-import { InputError, reading, shapeOf } from "./input-error.js";
+import { InputError, shapeOf } from "./input-error.js";
 import type { VectorClock } from "./vector-clock.js";
 
 /** An events table and, in its type, the actions that its events carry and its name. */
@@ -104,30 +104,3 @@ const CHECKS: readonly [column: string, rule: string][] = [
 
 /** The log: one row per event, only ever added to. */
 export const events: EventsTable<Action, "events"> = createEventsTable();
-
-const known = new WeakSet<object>();
-
-/** The table that a function was given, or `events`. */
-export function tableOf<A extends Actions>({
-  table,
-}: {
-  table?: EventsTable<A> | undefined;
-}): EventsTable<A> {
-  if (table === undefined) return events as unknown as EventsTable<A>;
-  if (typeof table !== "object" || table === null || !known.has(table)) checkTable(table);
-  return table;
-}
-
-function checkTable(table: unknown): void {
-  // By its columns, not by who made it: bundles may hold this module twice.
-  const isEvents = reading("table", () => {
-    if (!is(table, SQLiteTable)) return false;
-    const columns = getTableColumns(table);
-    return Object.keys(getTableColumns(events)).every((key) => Object.hasOwn(columns, key));
-  });
-  if (!isEvents) {
-    const problem = `must be an events table, as createEventsTable makes it, got ${shapeOf(table)}`;
-    throw new InputError("INVALID_TABLE", "table", problem);
-  }
-  known.add(table as object);
-}

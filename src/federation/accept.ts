@@ -16,8 +16,9 @@ import {
 import { MAX_CLOCK_ENTRIES } from "../field.js";
 import { checkedOptions, entriesOf, InputError, isArray, shapeOf } from "../input-error.js";
 import { insertForeign } from "../insert.js";
-import { type EventsTable, tableOf } from "../schema.js";
+import type { EventsTable } from "../schema.js";
 import { inTurn, type Steps } from "../steps.js";
+import { tableOf } from "../table.js";
 
 export interface AcceptOptions<A extends Actions = Action> extends EventLimits {
   /** Default `events`. */

@@ -6,9 +6,10 @@ import { checkULID } from "../field.js";
 import { checkedOptions, InputError, reading, shapeOf } from "../input-error.js";
 import { isPlainObject } from "../json.js";
 import type { ReadOptions } from "../read.js";
-import { type EventsTable, tableOf } from "../schema.js";
+import type { EventsTable } from "../schema.js";
 import { checkLimit, selectPage } from "../select.js";
 import { run, type Steps } from "../steps.js";
+import { tableOf } from "../table.js";
 import { counterOf, type VectorClock } from "../vector-clock.js";
 
 export interface MissingOptions<A extends Actions = Action> extends ReadOptions<A> {

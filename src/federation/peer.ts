@@ -3,7 +3,7 @@ import { checkDatabase, type Database } from "../database.js";
 import type { Action, Actions, Event } from "../event.js";
 import { checkedOptions } from "../input-error.js";
 import type { ReadOptions } from "../read.js";
-import { tableOf } from "../schema.js";
+import { tableOf } from "../table.js";
 import type { VectorClock } from "../vector-clock.js";
 import { missing } from "./missing.js";
 

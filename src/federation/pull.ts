@@ -20,9 +20,10 @@ import {
 } from "../input-error.js";
 import { parseEvent } from "../json-form.js";
 import type { ReadOptions } from "../read.js";
-import { type EventsTable, tableOf } from "../schema.js";
+import type { EventsTable } from "../schema.js";
 import { checkLimit } from "../select.js";
 import { inTurn, isPending } from "../steps.js";
+import { tableOf } from "../table.js";
 import { isULID } from "../ulid.js";
 import { counterOf, type VectorClock } from "../vector-clock.js";
 import { checkSignal, nextTurn } from "../wait.js";
@@ -79,7 +80,8 @@ export async function pull<A extends Actions = Action>(
   peer: Peer,
   options?: PullOptions<A>,
 ): Promise<PullReport> {
-  const { signal, onProgress, limit, table, transaction, limits } = checkedPull(db, peer, options);
+  const from = checkedPeer(peer);
+  const { signal, onProgress, limit, table, transaction, limits } = checkedPull(db, options);
   const report: PullReport = { stored: 0, duplicates: 0, total: 0, refused: [] };
   const refused = new Set<string>();
   const refuse = (cortexId: string | undefined, error: InputError | ConflictError): void => {
@@ -87,12 +89,12 @@ export async function pull<A extends Actions = Action>(
     if (cortexId !== undefined) refused.add(cortexId);
   };
   const known: Record<string, number> = { ...(await clock(db, { table })) };
-  report.total = countMissing(await peer.clock(signal), known);
+  report.total = countMissing(await from.clock(signal), known);
 
   for (;;) {
     signal?.throwIfAborted();
     const wanted = { ...known, ...Object.fromEntries([...refused].map((id) => [id, ENOUGH])) };
-    const page = pageOf(await peer.missing(wanted, limit, signal)).slice(0, limit);
+    const page = pageOf(await from.missing(wanted, limit, signal)).slice(0, limit);
     const progress = report.stored + refused.size;
     let batch = readPage(page, limits, refused, refuse);
     while (batch.length > 0 && refused.size <= MAX_REFUSED) {
@@ -117,10 +119,9 @@ export async function pull<A extends Actions = Action>(
   }
 }
 
-function checkedPull(db: Database, peer: Peer, options: PullOptions<any> | undefined) {
+function checkedPull(db: Database, options: PullOptions<any> | undefined) {
   checkDatabase(db);
   const { signal, onProgress, limit = 1000, table, transaction, maxDataBytes } = checkedOptions(options);
-  checkPeer(peer);
   checkSignal(signal);
   checkLimit(limit);
   if (onProgress !== undefined) checkFunction(onProgress, "INVALID_FUNCTION", "onProgress");
@@ -154,12 +155,19 @@ async function acceptIn(transaction: Transact, table: EventsTable<any>, batch: r
   throw new InputError("INVALID_FUNCTION", "transaction", problem);
 }
 
-function checkPeer(peer: unknown): void {
-  const isPeer = reading("peer", () => {
+/** The peer's two functions, read once. */
+function checkedPeer(peer: unknown): Peer {
+  const { clock, missing } = reading("peer", () => {
     const { clock, missing } = Object(peer) as Partial<Peer>;
-    return typeof clock === "function" && typeof missing === "function";
+    return { clock, missing };
   });
-  if (!isPeer) throw new InputError("INVALID_PEER", "peer", `must be a peer, got ${shapeOf(peer)}`);
+  if (typeof clock === "function" && typeof missing === "function") {
+    return {
+      clock: (...args) => Reflect.apply(clock, peer, args),
+      missing: (...args) => Reflect.apply(missing, peer, args),
+    };
+  }
+  throw new InputError("INVALID_PEER", "peer", `must be a peer, got ${shapeOf(peer)}`);
 }
 
 function pageOf(answer: unknown): unknown[] {
