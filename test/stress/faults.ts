@@ -29,8 +29,8 @@ export const faults: Harness = {
   async run() {
     return withDirectory(async (directory) => {
       const template = join(directory, "template.db");
-      const db = await createLog(`file:${template}`);
-      await db.run(sql`pragma journal_mode = delete`); // all in one file, to copy
+      const db = await createLog(`file:${join(directory, "log.db")}`);
+      await db.run(sql`vacuum into ${template}`); // all in one file, to copy
       db.$client.close();
 
       let [points, runs, partial, notOnce, stamps, unhealed, doubled] = [0, 0, 0, 0, 0, 0, 0];

@@ -6,7 +6,10 @@ import { crash } from "./crash.js";
 import { crossProcess } from "./cross-process.js";
 import { faults } from "./faults.js";
 import { cleanUp, type Harness, type Outcome } from "./harness.js";
+import { hog } from "./hog.js";
 import { inProcess } from "./in-process.js";
+import { manyClients } from "./many-clients.js";
+import { mixedWriters } from "./mixed-writers.js";
 import { model } from "./model.js";
 import { pullScale } from "./pull-scale.js";
 import { simulation } from "./simulation.js";
@@ -17,6 +20,9 @@ const harnesses = [
   crossProcess,
   busyPoison,
   crash,
+  mixedWriters,
+  manyClients,
+  hog,
   faults,
   model,
   clock,

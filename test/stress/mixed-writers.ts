@@ -1,0 +1,116 @@
+import { join } from "node:path";
+import { sql } from "drizzle-orm";
+import {
+  type Child,
+  control,
+  type Harness,
+  heard,
+  none,
+  plural,
+  startChild,
+  withDirectory,
+} from "./harness.js";
+import type { HolderArguments } from "./lock-holder.js";
+import { type ClientKind, createMarks, openAs, partsOf } from "./marks.js";
+import type { MixedArguments, MixedLine } from "./mixed-writer.js";
+
+/** Of the control fewer: it fails loudly where more of them meet, and is to fail silently. */
+const LANES = { own: 24, plain: 6 };
+const LIFE = 200;
+
+interface Told {
+  stored: number[];
+  /** On purpose, and not. */
+  withdrawn: number[];
+  failed: number[];
+  kills: number;
+}
+
+export const mixedWriters: Harness = {
+  name: "mixed-writers",
+  fault: "mixed writers",
+  required: "0 acknowledged lost, 0 refused present, 0 partial, none fails; @libsql/client must lose",
+  timeout: [120_000, 900_000],
+  async run({ short }) {
+    const own = await runMixed("own", short ? 1_000 : 20_000);
+    const plain = await runMixed("plain", short ? 200 : 2_000);
+    return {
+      ran: `db.run, batches, transactions, events, shared transactions in one process, killed with -9 every ${LIFE} ms, beside one that holds the lock on and off`,
+      count: `${plural(own.told.stored.length, "write")}, ${plural(own.told.kills, "kill")}`,
+      figures: [
+        none(own.lost, "lost"),
+        none(own.refusedPresent, "refused present"),
+        none(own.partial, "partial"),
+        none(own.told.failed.length, "failed"),
+        [`${own.told.withdrawn.length} withdrawn`, own.told.withdrawn.length > 0],
+        [`integrity ${own.integrity}`, own.integrity === "ok"],
+        control(
+          `@libsql/client lost ${plain.lost} of ${plain.told.stored.length} acknowledged, ${plain.told.failed.length} failed`,
+          plain.lost,
+        ),
+      ],
+    };
+  },
+};
+
+async function runMixed(client: ClientKind, writes: number) {
+  return withDirectory(async (directory) => {
+    const file = join(directory, "mixed.db");
+    const url = `file:${file}`;
+    (await createMarks(url)).$client.close();
+    const holding: HolderArguments = { file, hold: [1, 8], leave: [5, 20], isOnce: false };
+    const holder = startChild("./lock-holder.ts", holding);
+    await heard(holder);
+    holder.tell("go");
+
+    const told: Told = { stored: [], withdrawn: [], failed: [], kills: 0 };
+    const start = (from: number) => {
+      const args: MixedArguments = { url, client, lanes: LANES[client], from };
+      return startChild("./mixed-writer.ts", args);
+    };
+    let next = start(0);
+    while (told.stored.length < writes) {
+      const child = next;
+      next = start((told.kills + 1) * 1_000_000); // It takes longer to start than it will live.
+      await runOne(child, told);
+    }
+    next.kill();
+    holder.kill();
+    await Promise.all([next.exit, holder.exit]);
+    return { told, ...(await check(url, told)) };
+  });
+}
+
+async function runOne(child: Child, told: Told): Promise<void> {
+  await heard(child);
+  child.tell("go");
+  let timer: NodeJS.Timeout | undefined;
+  for (;;) {
+    const line: MixedLine | undefined = await child.next();
+    if (line === undefined) break;
+    timer ??= setTimeout(child.kill, LIFE);
+    if ("stored" in line) told.stored.push(line.stored);
+    else if (line.isMeant) told.withdrawn.push(line.refused);
+    else {
+      if (told.failed.length === 0)
+        console.error("mixed-writers: first failure:", line.error.split("\n", 1)[0]);
+      told.failed.push(line.refused);
+    }
+  }
+  if ((await child.exit) !== "SIGKILL") throw new Error("a writer ended before it was killed");
+  told.kills++;
+}
+
+/** What is in the file, against what was said. */
+async function check(url: string, { stored, withdrawn, failed }: Told) {
+  const db = await openAs("own", url);
+  const parts = await partsOf(db);
+  const [row] = await db.values<[string]>(sql`pragma integrity_check`);
+  db.$client.close();
+  return {
+    integrity: row![0],
+    lost: stored.filter((n) => parts.get(n) !== 2).length,
+    refusedPresent: [...withdrawn, ...failed].filter((n) => parts.has(n)).length,
+    partial: [...parts.values()].filter((n) => n !== 2).length,
+  };
+}
