@@ -1,11 +1,13 @@
 // npm run stress [-- [--short] [--seed=N] [name …]]: what the log promises, against the faults that would break it.
 import { busyPoison } from "./busy-poison.js";
 import { clock } from "./clock.js";
+import { close } from "./close.js";
 import { commitRace } from "./commit-race.js";
 import { crash } from "./crash.js";
 import { crossProcess } from "./cross-process.js";
 import { faults } from "./faults.js";
 import { cleanUp, type Harness, type Outcome } from "./harness.js";
+import { heldLock } from "./held-lock.js";
 import { hog } from "./hog.js";
 import { inProcess } from "./in-process.js";
 import { manyClients } from "./many-clients.js";
@@ -23,6 +25,8 @@ const harnesses = [
   mixedWriters,
   manyClients,
   hog,
+  heldLock,
+  close,
   faults,
   model,
   clock,

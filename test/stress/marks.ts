@@ -27,8 +27,11 @@ export async function createMarks(url: string): Promise<Log> {
   return db;
 }
 
+/** The deadline leaves room for a slow machine. */
 export async function openAs(kind: ClientKind, url: string): Promise<Log> {
-  return kind === "own" ? openLibsql(url) : (drizzle({ client: createClient({ url }) }) as Log);
+  return kind === "own"
+    ? openLibsql({ url, deadline: 60_000 })
+    : (drizzle({ client: createClient({ url }) }) as Log);
 }
 
 export async function mark(db: Log, n: number, form: Form): Promise<void> {
@@ -56,7 +59,7 @@ export async function mark(db: Log, n: number, form: Form): Promise<void> {
     case "event":
       return db.transaction(both);
     case "writeTransaction":
-      return writeTransaction(db, both);
+      return writeTransaction(db, both, { deadline: 60_000 });
     case "writeTogether":
       return writeTogether(db, both);
     case "thrown":

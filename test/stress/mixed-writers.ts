@@ -84,11 +84,12 @@ async function runMixed(client: ClientKind, writes: number) {
 async function runOne(child: Child, told: Told): Promise<void> {
   await heard(child);
   child.tell("go");
-  let timer: NodeJS.Timeout | undefined;
+  let isDying = false;
   for (;;) {
     const line: MixedLine | undefined = await child.next();
     if (line === undefined) break;
-    timer ??= setTimeout(child.kill, LIFE);
+    if (!isDying) setTimeout(child.kill, LIFE);
+    isDying = true;
     if ("stored" in line) told.stored.push(line.stored);
     else if (line.isMeant) told.withdrawn.push(line.refused);
     else {
