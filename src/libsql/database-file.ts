@@ -75,6 +75,8 @@ export class DatabaseFile {
   }
 
   giveBack(reader: Connection): void {
+    // What it still sees would be everybody's answer.
+    reader.rollback();
     if (this.#users > 0 && this.#readers.length < IDLE_READERS) this.#readers.push(reader);
     else reader.discard();
   }
