@@ -62,10 +62,19 @@ export interface Child {
   exit: Promise<number | string>;
 }
 
-export function startChild(program: string, args: object): Child {
+export interface ChildOptions {
+  env?: Record<string, string>;
+  /** A command of the shell's that comes before it: what it limits, is limited for the child. */
+  before?: string;
+}
+
+export function startChild(program: string, args: object, { env, before }: ChildOptions = {}): Child {
   const file = fileURLToPath(new URL(program, import.meta.url));
-  const child = spawn(process.execPath, ["--import", "tsx", file, JSON.stringify(args)], {
+  const command = [process.execPath, "--import", "tsx", file, JSON.stringify(args)];
+  const all = before === undefined ? command : ["sh", "-c", `${before}; exec "$@"`, "sh", ...command];
+  const child = spawn(all[0]!, all.slice(1), {
     stdio: ["pipe", "pipe", "inherit"],
+    env: { ...process.env, ...env },
   });
   children.add(child);
   // A child that is gone cannot be told anything.

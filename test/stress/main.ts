@@ -5,7 +5,9 @@ import { close } from "./close.js";
 import { commitRace } from "./commit-race.js";
 import { crash } from "./crash.js";
 import { crossProcess } from "./cross-process.js";
+import { disk } from "./disk.js";
 import { faults } from "./faults.js";
+import { flat } from "./flat.js";
 import { cleanUp, type Harness, type Outcome } from "./harness.js";
 import { heldLock } from "./held-lock.js";
 import { hog } from "./hog.js";
@@ -27,6 +29,8 @@ const harnesses = [
   hog,
   heldLock,
   close,
+  disk,
+  flat,
   faults,
   model,
   clock,
