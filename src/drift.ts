@@ -3,7 +3,7 @@ import type { Database, Result } from "./database.js";
 import type { Action, Actions, StoredEvent } from "./event.js";
 import { checkedOptions, checkFunction, InputError, shapeOf } from "./input-error.js";
 import { type ReadOptions, since } from "./read.js";
-import { tableOf } from "./schema.js";
+import { tableOf } from "./table.js";
 import { checkedTime, LAST_RANDOM, timePart } from "./ulid.js";
 
 export interface DriftOptions {
