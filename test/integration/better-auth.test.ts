@@ -2,8 +2,9 @@
 import { createClient } from "@libsql/client";
 import { betterAuth } from "better-auth";
 import { drizzleAdapter } from "better-auth/adapters/drizzle";
-import { feed, migrationsFolder, migrationsTable, openCortex } from "drizzle-event-log";
+import { feed, openCortex } from "drizzle-event-log";
 import { type LibsqlDatabase, openLibsql, writeTogether } from "drizzle-event-log/libsql";
+import { migrationsFolder, migrationsTable } from "drizzle-event-log/migrations";
 import { generateSQLiteDrizzleJson, generateSQLiteMigration } from "drizzle-kit/api";
 import { drizzle } from "drizzle-orm/libsql";
 import { migrate } from "drizzle-orm/libsql/migrator";
