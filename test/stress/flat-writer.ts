@@ -1,4 +1,5 @@
 // A process that writes and reads in all ways, and says now and then what it holds on to.
+import { statSync } from "node:fs";
 import { createClient } from "@libsql/client";
 import { sql } from "drizzle-orm";
 import { argument, say } from "./child.js";
@@ -17,6 +18,8 @@ export interface Sample {
   heap: number;
   rss: number;
   descriptors: number;
+  /** The size of the write-ahead log, in bytes. */
+  log: number;
 }
 
 export interface FlatReport {
@@ -52,7 +55,11 @@ for (let i = 1; i <= SAMPLES; i++) {
     leaked.push(client);
   }
   await collected();
-  report.samples.push({ ...held(), descriptors: descriptorsOf(file).length });
+  report.samples.push({
+    ...held(),
+    descriptors: descriptorsOf(file).length,
+    log: statSync(`${file}-wal`).size,
+  });
 }
 say(report);
 db.$client.close();

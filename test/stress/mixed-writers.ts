@@ -30,10 +30,10 @@ export const mixedWriters: Harness = {
   name: "mixed-writers",
   fault: "mixed writers",
   required: "0 acknowledged lost, 0 refused present, 0 partial, none fails; @libsql/client must lose",
-  timeout: [120_000, 900_000],
+  timeout: [240_000, 1_800_000],
   async run({ short }) {
-    const own = await runMixed("own", short ? 1_000 : 20_000);
-    const plain = await runMixed("plain", short ? 200 : 2_000);
+    const own = await runMixed("own", short ? 600 : 20_000);
+    const plain = await runMixed("plain", short ? 100 : 1_000);
     return {
       ran: `db.run, batches, transactions, events, shared transactions in one process, killed with -9 every ${LIFE} ms, beside one that holds the lock on and off`,
       count: `${plural(own.told.stored.length, "write")}, ${plural(own.told.kills, "kill")}`,
