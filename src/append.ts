@@ -1,5 +1,4 @@
-import { type SQL, sql } from "drizzle-orm";
-import type { BaseSQLiteDatabase, SQLiteInsertBase } from "drizzle-orm/sqlite-core";
+import { type Query, type QueryPromise, type SQL, type SQLWrapper, sql } from "drizzle-orm";
 import { findClashes, refuseConflicts } from "./conflict.js";
 import { checkDatabase, checkTransaction, type Database, type Result, type Transaction } from "./database.js";
 import {
@@ -120,7 +119,7 @@ export function appendQuery<D extends Database, A extends Actions = Action>(
   db: D,
   input: NewEvent<NoInfer<A>> | readonly NewEvent<NoInfer<A>>[],
   options?: AppendOptions<A>,
-): AppendQuery<D, A> {
+): AppendQuery<D> {
   checkDatabase(db);
   const { table, ...limits } = checkedOptions(options);
   const log = tableOf({ table });
@@ -133,10 +132,19 @@ export function appendQuery<D extends Database, A extends Actions = Action>(
   return db.insert(log).select(selectNew(log, rows)).returning({ seq: log.seq, id: log.id }) as never;
 }
 
-export type AppendQuery<D, A extends Actions> =
-  D extends BaseSQLiteDatabase<infer Kind, infer Run, any, any>
-    ? SQLiteInsertBase<EventsTable<A>, Kind, Run, { seq: number; id: string }>
-    : never;
+/** A query for `db.batch([...])`, or to run by itself: awaited, or with `all` on a synchronous driver. */
+export interface AppendQuery<D extends Database> extends QueryPromise<Appended[]>, SQLWrapper {
+  /** For the types of `db.batch`. */
+  readonly _: { readonly dialect: "sqlite"; readonly result: Appended[] };
+  all(): Result<D, Appended[]>;
+  run(): Result<D, unknown>;
+  toSQL(): Query;
+}
+
+interface Appended {
+  seq: number;
+  id: string;
+}
 
 /** The rows that are not stored yet. A key that says another thing makes the id NULL, which the table refuses. */
 function selectNew(table: EventsTable<any>, rows: string): SQL {

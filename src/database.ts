@@ -1,11 +1,25 @@
-import type { BaseSQLiteDatabase, SQLiteTransaction } from "drizzle-orm/sqlite-core";
 import { InputError, reading, shapeOf } from "./input-error.js";
 
+// The two majors of Drizzle give these classes different names. Asking for them, rather than importing them, is
+// valid in both, so one build has the right types in either: those of the app's own drizzle-orm.
+type Core = typeof import("drizzle-orm/sqlite-core");
+
+/** Whether the app has Drizzle 1.0, not 0.45. */
+export type IsDrizzle1 = Core extends { SQLiteAsyncDatabase: unknown } ? true : false;
+
 /** A Drizzle SQLite database or transaction, of any driver. */
-export type Database = BaseSQLiteDatabase<any, any, any, any>;
+export type Database = Core extends { SQLiteAsyncDatabase: { prototype: infer D } }
+  ? D
+  : Core extends { BaseSQLiteDatabase: { prototype: infer D } }
+    ? D
+    : never;
 
 /** A Drizzle SQLite transaction, of any driver. */
-export type Transaction = SQLiteTransaction<any, any, any, any>;
+export type Transaction = Core extends { SQLiteAsyncTransaction: { prototype: infer X } }
+  ? X
+  : Core extends { SQLiteTransaction: { prototype: infer X } }
+    ? X
+    : never;
 
 /** A value on a synchronous driver, a promise of it on an asynchronous one. */
 export type Result<D, T> = D extends { all(query: any): infer R }

@@ -1,16 +1,11 @@
 import { sql } from "drizzle-orm";
 import { check, index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import type { Action, ActionOf, Actions, Meta } from "./event.js";
+import type { EventsTable } from "./events-table.js";
 import { InputError, shapeOf } from "./input-error.js";
 import type { VectorClock } from "./vector-clock.js";
 
-/** An events table and, in its type, the actions that its events carry and its name. */
-export type EventsTable<A extends Actions = Action, N extends string = string> = ReturnType<
-  typeof defineTable<A, N>
-> & {
-  // Never set: carries the type parameter to the functions that are given the table.
-  readonly $actions?: A;
-};
+export type { EventsTable } from "./events-table.js";
 
 /**
  * An events table under another name, or typed with the app's own actions:
@@ -30,35 +25,27 @@ export function createEventsTable(name = "events"): EventsTable<any> {
     const problem = `must match [A-Za-z_][A-Za-z0-9_]*, got ${shapeOf(name)}`;
     throw new InputError("INVALID_TABLE_NAME", "name", problem);
   }
-  return defineTable<any, string>(name);
+  return defineTable(name);
 }
 
-function defineTable<A extends Actions, N extends string>(name: N) {
+/** Its type is written out in events-table.ts, where the columns are explained. */
+function defineTable(name: string): EventsTable<any> {
   return sqliteTable(
     name,
     {
-      /** The order of arrival in this database, and the consumer's cursor. Never reused once committed. */
       seq: integer("seq").primaryKey({ autoIncrement: true }),
-      /** ULID. The order by id is the order of time as far as the writers' clocks agree. */
       id: text("id").notNull(),
-      action: text("action").$type<ActionOf<A>>().notNull(),
+      action: text("action").$type<ActionOf<any>>().notNull(),
       traceId: text("trace_id").notNull(),
       cortexId: text("cortex_id").notNull(),
       origin: text("origin").notNull(),
-      /** Who did it, NULL when that is not told. */
       actor: text("actor"),
       timestamp: text("timestamp").notNull(),
-      /** JSON text, NULL when the event has no data. */
       data: text("data", { mode: "json" }).$type<unknown>(),
-      /** JSON text of an object, NULL when the event has none. */
       meta: text("meta", { mode: "json" }).$type<Meta>(),
-      /** JSON text, NULL when the event has no clock. */
       vclock: text("vclock", { mode: "json" }).$type<VectorClock>(),
-      /** The same for every retry of one request; (idempotency_key, cortex_id) is unique. */
       idempotencyKey: text("idempotency_key"),
-      /** The event's own entry in its vclock: (cortex_id, counter) is unique, so no two events share one place. */
       counter: integer("counter"),
-      /** 1 if the event did not follow on from its trace's last one: a mark for `divergences`, local like seq. */
       branched: integer("branched"),
     },
     (table) => [

@@ -1,15 +1,11 @@
 import { type Client, type Config, createClient } from "@libsql/client";
-import type { DrizzleConfig } from "drizzle-orm";
-import { drizzle, type LibSQLDatabase } from "drizzle-orm/libsql";
+import { drizzle } from "drizzle-orm/libsql";
 import { InputError, shapeOf } from "../input-error.js";
 import { checkMilliseconds } from "../wait.js";
+import type { AnySchema, LibsqlConfig, LibsqlDatabase, NoSchema } from "./database.js";
 import { DatabaseFile } from "./database-file.js";
 import { LocalClient } from "./local-client.js";
 import { DEADLINE } from "./patience.js";
-
-export type LibsqlDatabase<S extends Record<string, unknown> = Record<string, never>> = LibSQLDatabase<S> & {
-  $client: Client;
-};
 
 /** Of a client, and of a local file besides. */
 export interface OpenOptions extends Config {
@@ -35,9 +31,9 @@ const WAL_LIMIT = 16 * 2 ** 20;
  * @throws InputError `INVALID_DEADLINE`, `INVALID_OPTIONS`.
  * @throws DeadlineError another process kept the file locked.
  */
-export async function openLibsql<S extends Record<string, unknown> = Record<string, never>>(
+export async function openLibsql<S extends AnySchema = NoSchema>(
   url: string | OpenOptions,
-  config: Omit<DrizzleConfig<S>, "client"> = {},
+  config: LibsqlConfig<S> = {},
 ): Promise<LibsqlDatabase<S>> {
   const options: OpenOptions = typeof url === "string" ? { url } : url;
   const { deadline = DEADLINE, idleLimit = IDLE_LIMIT, walLimit = WAL_LIMIT, intMode = "number" } = options;

@@ -1,12 +1,12 @@
 import { type Client, LibsqlError } from "@libsql/client";
+import type { AnySchema, LibsqlDatabase, LibsqlTransaction } from "./database.js";
 import { DeadlineError } from "./deadline-error.js";
 import { withHandedOver } from "./hand-over.js";
 import { LibsqlFileError } from "./libsql-file-error.js";
 import { LocalClient } from "./local-client.js";
 import type { LocalTransaction } from "./local-transaction.js";
-import type { LibsqlDatabase } from "./open-libsql.js";
 import { type Patience, patienceOf } from "./patience.js";
-import { type LibsqlTransaction, writeTransaction } from "./write-transaction.js";
+import { writeTransaction } from "./write-transaction.js";
 
 interface Write {
   write: (tx: LibsqlTransaction<any>) => Promise<unknown>;
@@ -55,7 +55,7 @@ const gathering = new WeakMap<Client, Write[]>();
  * @throws whatever `write` throws, after a rollback; a failure of the commit, such as a full disk, is thrown to
  * all that share it.
  */
-export function writeTogether<S extends Record<string, unknown>, T>(
+export function writeTogether<S extends AnySchema, T>(
   db: LibsqlDatabase<S>,
   write: (tx: LibsqlTransaction<S>) => Promise<T>,
 ): Promise<T> {

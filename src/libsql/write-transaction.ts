@@ -1,14 +1,8 @@
-import type { LibSQLDatabase } from "drizzle-orm/libsql";
+import type { AnySchema, LibsqlDatabase, LibsqlTransaction } from "./database.js";
 import { withHandedOver } from "./hand-over.js";
 import { LocalClient } from "./local-client.js";
-import type { LibsqlDatabase } from "./open-libsql.js";
 import { checkedWriteOptions, DEADLINE, patienceOf, type WriteOptions } from "./patience.js";
 import { retryWhole } from "./retry-whole.js";
-
-/** As `db.transaction` passes it on. */
-export type LibsqlTransaction<S extends Record<string, unknown> = Record<string, never>> = Parameters<
-  Parameters<LibSQLDatabase<S>["transaction"]>[0]
->[0];
 
 /**
  * `db.transaction` with a deadline and a signal, on any libsql database: one at a time, in the order of the calls.
@@ -24,7 +18,7 @@ export type LibsqlTransaction<S extends Record<string, unknown> = Record<string,
  * @throws InputError `INVALID_DEADLINE`, `INVALID_SIGNAL`, `INVALID_OPTIONS`.
  * @throws the signal's reason if it aborts while waiting; whatever `write` throws, after a rollback.
  */
-export async function writeTransaction<S extends Record<string, unknown>, T>(
+export async function writeTransaction<S extends AnySchema, T>(
   db: LibsqlDatabase<S>,
   write: (tx: LibsqlTransaction<S>) => Promise<T>,
   options?: WriteOptions,
