@@ -16,6 +16,9 @@ export interface Selection<A extends Actions = any> {
 
 /** About how many bytes of JSON a page has at the most: libsql aborts the process on a text of 512 MiB. */
 export const PAGE_BYTES = 2 ** 24;
+// And where that is refused: a text has 2 MB at the most on D1 and in Durable Objects, and a libSQL server has its
+// own limits. One event more than this has room.
+const SMALL_PAGE_BYTES = 2 ** 19;
 // How long the data of each event may be for so many of them to have room in a page: the few bounds there are
 // keep the statement's text the same. What else an event holds is bounded: some 30 KiB, and mostly far less.
 const BOUNDS = [
@@ -73,12 +76,41 @@ export function* eachPiece<A extends Actions>(
   }
 }
 
-/** A page, and whether it is surely the last one. */
-function* readPage<A extends Actions>(
+interface Page<A extends Actions> {
+  events: StoredEvent<A>[];
+  /** Whether it is surely the last one. */
+  isLast: boolean;
+}
+
+/** The databases that have refused a page for its size. */
+const small = new WeakSet<Database>();
+
+function* readPage<A extends Actions>(db: Database, selection: Selection<A>, limit: number): Steps<Page<A>> {
+  if (!small.has(db)) {
+    try {
+      return yield* readLargePage(db, selection, limit);
+    } catch (error) {
+      if (!isTooLarge(error)) throw error;
+      small.add(db);
+    }
+  }
+  return yield* readPageWithin(db, selection, limit, SMALL_PAGE_BYTES);
+}
+
+function isTooLarge(error: unknown): boolean {
+  for (let e = error, depth = 0; e instanceof Error && depth < 8; e = e.cause, depth++) {
+    // Of the innermost: the message of Drizzle's error holds the query.
+    if (e.cause === undefined)
+      return /too[ _]?(big|large)/i.test(`${(e as { code?: unknown }).code} ${e.message}`);
+  }
+  return false;
+}
+
+function* readLargePage<A extends Actions>(
   db: Database,
   selection: Selection<A>,
   limit: number,
-): Steps<{ events: StoredEvent<A>[]; isLast: boolean }> {
+): Steps<Page<A>> {
   const bound = BOUNDS.find(({ rows }) => limit <= rows);
   if (bound) {
     const events = yield* selectText(db, selection, limit, bound.most);
@@ -87,7 +119,16 @@ function* readPage<A extends Actions>(
     }
   }
   // A large event is among them: it takes a look at the sizes of all to know how many there is room for.
-  const events = yield* selectText(db, withinBytes(selection, limit), MAX_ROWS);
+  return yield* readPageWithin(db, selection, limit, PAGE_BYTES);
+}
+
+function* readPageWithin<A extends Actions>(
+  db: Database,
+  selection: Selection<A>,
+  limit: number,
+  bytes: number,
+): Steps<Page<A>> {
+  const events = yield* selectText(db, withinBytes(selection, limit, bytes), MAX_ROWS);
   return { events: events as StoredEvent<A>[], isLast: events.length === 0 };
 }
 
@@ -120,6 +161,7 @@ const headOf = (most?: number): SQL => {
 function withinBytes<A extends Actions>(
   { table, filters, key, order }: Selection<A>,
   limit: number,
+  bytes: number,
 ): Selection<A> {
   const by = sql.raw(`${key} ${order}`);
   const fits = sql`seq in (
@@ -129,7 +171,7 @@ function withinBytes<A extends Actions>(
         select seq, id, ${SIZE} as size from ${table} where ${all(filters)}
         order by ${by} limit ${Math.min(limit, MAX_ROWS)}
       )
-    ) where earlier is null or earlier < ${PAGE_BYTES})`;
+    ) where earlier is null or earlier < ${bytes})`;
   return { table, filters: [fits], key, order };
 }
 
