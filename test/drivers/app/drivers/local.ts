@@ -1,0 +1,89 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createClient } from "@libsql/client";
+import SQLite from "better-sqlite3";
+import { openLibsql, writeTransaction } from "drizzle-event-log/libsql";
+import { drizzle as drizzleSqlite } from "drizzle-orm/better-sqlite3";
+import { drizzle as drizzleLibsql } from "drizzle-orm/libsql";
+import { drizzle as drizzleSqlJs } from "drizzle-orm/sql-js";
+import initSqlJs from "sql.js";
+import type { Log } from "../contract/index.js";
+
+export type Open = (statements: readonly string[]) => Promise<Log>;
+
+/** A log on any Drizzle database that has transactions. */
+export function logOf(db: any, run: (statement: string) => unknown, close: () => void | Promise<void>): Log {
+  const transaction = async (work: any) => db.transaction(work);
+  return { db, transaction, run: async (statement) => run(statement), close };
+}
+
+export async function migrated(log: Log, statements: readonly string[]): Promise<Log> {
+  for (const statement of statements) await log.run(statement);
+  return log;
+}
+
+function inFolder<T>(open: (file: string) => T): { opened: T; remove: () => void } {
+  const folder = mkdtempSync(join(tmpdir(), "drivers-"));
+  return { opened: open(join(folder, "log.db")), remove: () => rmSync(folder, { recursive: true }) };
+}
+
+const libsql = async (url: string, statements: readonly string[]) => {
+  const client = createClient({ url });
+  const db = drizzleLibsql({ client });
+  return migrated(
+    logOf(
+      db,
+      (statement) => client.execute(statement),
+      () => client.close(),
+    ),
+    statements,
+  );
+};
+
+/** A database of the server at this address, emptied: each test has it for itself. */
+export const libsqlServer = async (url: string, statements: readonly string[]) => {
+  const drops = ["notes", "events", "other"].map((table) => `drop table if exists ${table}`);
+  return libsql(url, [...drops, ...statements]);
+};
+
+export const local: Record<string, Open> = {
+  "libsql :memory:": (statements) => libsql(":memory:", statements),
+
+  async "libsql file, openLibsql"(statements) {
+    const { opened, remove } = inFolder((file) => openLibsql(`file:${file}`));
+    const db = await opened;
+    const close = () => {
+      db.$client.close();
+      remove();
+    };
+    const log = logOf(db, (statement) => db.$client.execute(statement), close);
+    return migrated(
+      { ...log, transaction: (work: any) => writeTransaction(db, async (tx) => work(tx)) },
+      statements,
+    );
+  },
+
+  async "better-sqlite3 file"(statements) {
+    const { opened: client, remove } = inFolder((file) => new SQLite(file));
+    const close = () => {
+      client.close();
+      remove();
+    };
+    client.exec(`begin; ${statements.join(";\n")}; commit`);
+    return logOf(drizzleSqlite({ client }), (statement) => client.exec(statement), close);
+  },
+
+  async "sql.js"(statements) {
+    const { Database } = await initSqlJs();
+    const client = new Database();
+    return migrated(
+      logOf(
+        drizzleSqlJs(client),
+        (sql) => client.run(sql),
+        () => client.close(),
+      ),
+      statements,
+    );
+  },
+};
