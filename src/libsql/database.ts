@@ -13,7 +13,9 @@ export type AnySchema = AnyConfig extends { relations: infer R }
     ? NonNullable<S>
     : never;
 
-export type NoSchema = AnyConfig extends { relations: unknown } ? Record<never, never> : Record<string, never>;
+export type NoSchema = AnyConfig extends { relations: unknown }
+  ? Record<never, never>
+  : Record<string, never>;
 
 /** What `drizzle` takes, but for the client. */
 export type LibsqlConfig<S extends AnySchema = NoSchema> = Omit<DrizzleConfig<S>, "client">;
