@@ -34,13 +34,14 @@ export type RunResult =
   | undefined;
 
 export function checkDatabase(db: unknown): asserts db is Database {
-  const isDatabase = reading("db", () => {
-    const { values, run, insert } = Object(db) as Partial<Database>;
-    return [values, run, insert].every((method) => typeof method === "function");
-  });
-  if (!isDatabase) {
+  if (!reading("db", () => hasMethods(db))) {
     throw new InputError("NOT_A_DATABASE", "db", `must be a Drizzle SQLite database, got ${shapeOf(db)}`);
   }
+}
+
+function hasMethods(db: unknown): boolean {
+  const { values, run, insert } = Object(db) as Partial<Database>;
+  return [values, run, insert].every((method) => typeof method === "function");
 }
 
 export function checkTransaction(tx: unknown): asserts tx is Transaction {
@@ -48,7 +49,7 @@ export function checkTransaction(tx: unknown): asserts tx is Transaction {
   const isOpen = reading("tx", () => {
     const { rollback, session } = Object(tx) as { rollback?: unknown; session?: { client?: unknown } };
     const { inTransaction } = Object(session?.client) as { inTransaction?: unknown };
-    return typeof rollback === "function" && inTransaction !== false;
+    return typeof rollback === "function" && inTransaction !== false && hasMethods(tx);
   });
   if (!isOpen) {
     throw new InputError(
