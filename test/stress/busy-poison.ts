@@ -11,9 +11,9 @@ export const busyPoison: Harness = {
   name: "busy-poison",
   fault: "BUSY poison",
   required: `${APPENDS}/${APPENDS} seen by another connection; plain writes by @libsql/client must lose`,
-  timeout: [60_000, 120_000],
+  timeout: [120_000, 240_000],
   async run({ short }) {
-    const rounds = short ? 6 : 20;
+    const rounds = short ? 4 : 20;
     const safe = { acknowledged: 0, seen: 0 };
     let lost = 0;
     for (let i = 0; i < rounds; i++) {

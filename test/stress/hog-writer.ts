@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@libsql/client";
 import { openLibsql, writeTransaction } from "drizzle-event-log/libsql";
+import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/libsql";
 import { argument, ready, say } from "./child.js";
 import type { Log } from "./log.js";
@@ -12,6 +13,8 @@ export interface HogArguments {
   /** `plain`: @libsql/client, and a random pause before each further attempt; without gaps for others. */
   client: ClientKind;
   isHog: boolean;
+  /** Whether its commits wait for the disk. */
+  isFull: boolean;
   lanes: number;
   /** How long it writes, in milliseconds. */
   time: number;
@@ -27,8 +30,9 @@ export interface HogReport {
 
 const HOLD = 50;
 
-const { url, client, isHog, lanes, time, from } = argument<HogArguments>();
+const { url, client, isHog, isFull, lanes, time, from } = argument<HogArguments>();
 const db = client === "own" ? await openLibsql(url) : (drizzle({ client: createClient({ url }) }) as Log);
+if (!isFull) await db.run(sql`pragma synchronous = off`);
 const report: HogReport = { stored: [], longestWait: 0 };
 await ready();
 const end = performance.now() + time;
