@@ -8,6 +8,7 @@ import { drizzle } from "drizzle-orm/libsql";
 import { FAULTS, faultyClient, type Plan } from "./faulty-client.js";
 import { control, type Harness, none, withDirectory } from "./harness.js";
 import { brokenPromises, cortexId, createLog, type Log, readAll, type Tx, tallyOnce } from "./log.js";
+import type { ClientKind } from "./marks.js";
 
 /** One mutation of the app: its events are those of its trace. */
 interface Step {
@@ -15,6 +16,14 @@ interface Step {
   /** How many events it stores; 0 where it rolls back. */
   events: number;
   write(tx: Tx): Promise<unknown>;
+}
+
+interface Found {
+  runs: number;
+  partial: number;
+  notOnce: number;
+  stamps: number;
+  unhealed: number;
 }
 
 const ATTEMPTS = 4;
@@ -33,30 +42,18 @@ export const faults: Harness = {
       await db.run(sql`vacuum into ${template}`); // all in one file, to copy
       db.$client.close();
 
-      let [points, runs, partial, notOnce, stamps, unhealed, doubled] = [0, 0, 0, 0, 0, 0, 0];
-      points = (await runScenario(template, { fault: "before", at: 0, calls: 0 }, steps())).calls;
-      for (let at = 1; at <= points; at++) {
-        for (const fault of FAULTS) {
-          const found = await runScenario(template, { fault, at, calls: 0 }, steps());
-          runs++;
-          partial += found.partial;
-          notOnce += found.notOnce;
-          stamps += found.stamps;
-          unhealed += found.unhealed;
-          if (found.partial + found.notOnce + found.stamps + found.unhealed > 0) {
-            console.error("faults:", { at, fault }, found);
-          }
-        }
+      const found = { runs: 0, partial: 0, notOnce: 0, stamps: 0, unhealed: 0 };
+      const points = [];
+      for (const client of ["own", "plain"] as const) {
+        points.push(await runAll(template, client, steps, found));
       }
-      const naive = (await runScenario(template, { fault: "before", at: 0, calls: 0 }, naiveSteps())).calls;
-      for (let at = 1; at <= naive; at++) {
-        for (const fault of FAULTS) {
-          doubled += (await runScenario(template, { fault, at, calls: 0 }, naiveSteps())).notOnce;
-        }
-      }
+      const { runs, partial, notOnce, stamps, unhealed } = found;
+      const naive = { ...found, notOnce: 0 };
+      await runAll(template, "own", naiveSteps, naive);
+      const doubled = naive.notOnce;
       return {
-        ran: `${steps().length} mutations, each call failing in ${FAULTS.length} ways`,
-        count: `${points} × ${FAULTS.length} points`,
+        ran: `${steps().length} mutations, each call failing in ${FAULTS.length} ways; on the own client and on @libsql/client's`,
+        count: `${points.join(" + ")} × ${FAULTS.length} points`,
         figures: [
           [`${runs} runs`, runs > 100],
           none(partial, "partial"),
@@ -155,11 +152,27 @@ function naiveSteps(): Step[] {
   return [{ traceId: "naive", events: 1, write: async (tx) => [await append(tx, event)] }];
 }
 
-async function runScenario(template: string, plan: Plan, steps: readonly Step[]) {
+/** Answers how many calls there are, and adds what was found where each of them fails. */
+async function runAll(template: string, client: ClientKind, steps: () => Step[], found: Found) {
+  const { calls } = await runScenario(template, client, { fault: "before", at: 0, calls: 0 }, steps());
+  for (let at = 1; at <= calls; at++) {
+    for (const fault of FAULTS) {
+      const one = await runScenario(template, client, { fault, at, calls: 0 }, steps());
+      found.runs++;
+      for (const key of ["partial", "notOnce", "stamps", "unhealed"] as const) found[key] += one[key];
+      const isWrong = one.partial + one.notOnce + one.stamps + one.unhealed > 0;
+      if (isWrong && steps !== naiveSteps) console.error("faults:", { client, at, fault }, one);
+    }
+  }
+  return calls;
+}
+
+async function runScenario(template: string, kind: ClientKind, plan: Plan, steps: readonly Step[]) {
   const file = `${template}.${copies++}`;
   copyFileSync(template, file);
   const witness = await openLibsql(`file:${file}`);
-  const client = createClient({ url: `file:${file}`, timeout: 20 });
+  const url = `file:${file}`;
+  const client = kind === "own" ? (await openLibsql(url)).$client : createClient({ url, timeout: 20 });
   const db = drizzle(faultyClient(client, plan)) as Log;
   const found = { calls: 0, partial: 0, notOnce: 0, stamps: 0, unhealed: 0 };
 

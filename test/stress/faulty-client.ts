@@ -14,7 +14,10 @@ export interface Plan {
 
 /** The client, but for its one call, or its transactions', that fails as planned. */
 export function faultyClient(client: Client, plan: Plan): Client {
-  const reopen = () => client.reconnect();
+  const reopen = async () => {
+    client.close();
+    await client.reconnect();
+  };
   const call = (name: "execute" | "batch") => [
     name,
     (...args: unknown[]) => failing(plan, () => (client[name] as any)(...args), reopen),
