@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { run } from "../consumer/command.js";
+
+type Check = (promise: string, body: () => void) => void;
+
+/** What an app does with drizzle-kit when the events table is in its own schema. */
+export function testKit(app: string, check: Check): void {
+  const kit = join(app, "kit");
+  const drizzleKit = (...args: string[]) => {
+    const { stdout, stderr } = run(kit, join(app, "node_modules/.bin/drizzle-kit"), args);
+    return stdout + stderr;
+  };
+  const inspect = () => run(kit, process.execPath, ["inspect.mjs"]).stdout;
+  check("drizzle-kit generate finds the re-exported table", () => {
+    writeApp(kit);
+    drizzleKit("generate", "--name", "tables");
+    const [tables = ""] = migrationsIn(kit);
+    assert.match(readFileSync(tables, "utf8"), /CREATE TABLE `events`/);
+  });
+  check("drizzle-kit generate --custom takes the shipped triggers", () => {
+    drizzleKit("generate", "--custom", "--name", "append-only");
+    const triggers = migrationsIn(kit).find((file) => file.includes("append-only"))!;
+    cpSync(join(app, "node_modules/drizzle-event-log/drizzle/0001_append_only.sql"), triggers);
+  });
+  check("drizzle-kit migrate makes the log", () => {
+    drizzleKit("migrate");
+    assert.equal(inspect(), "3 triggers, 6 indexes, 1 events\n");
+  });
+  check("drizzle-kit push leaves its triggers, its indexes and its events", () => {
+    drizzleKit("push", "--force");
+    assert.equal(inspect(), "3 triggers, 6 indexes, 2 events\n");
+    drizzleKit("push", "--force");
+    assert.equal(inspect(), "3 triggers, 6 indexes, 3 events\n");
+  });
+  check("drizzle-kit generate sees no changes after that", () => {
+    assert.match(drizzleKit("generate"), /No schema changes/);
+    assert.equal(migrationsIn(kit).length, 2);
+  });
+  check("drizzle-kit check finds no fault", () => {
+    drizzleKit("check");
+  });
+}
+
+function writeApp(kit: string): void {
+  rmSync(kit, { recursive: true, force: true });
+  mkdirSync(kit);
+  const files = {
+    "schema.ts": `
+      import { sqliteTable, text } from "drizzle-orm/sqlite-core";
+      export { events } from "drizzle-event-log/schema";
+      export const notes = sqliteTable("notes", { id: text("id").primaryKey() });`,
+    "drizzle.config.ts": `
+      import { defineConfig } from "drizzle-kit";
+      const dbCredentials = { url: "file:app.db" };
+      export default defineConfig({ dialect: "turso", schema: "./schema.ts", out: "./migrations", dbCredentials });`,
+    // Appends an event, and tells what there is.
+    "inspect.mjs": `
+      import { createClient } from "@libsql/client";
+      import { append, feed, openCortex } from "drizzle-event-log";
+      import { drizzle } from "drizzle-orm/libsql";
+      const client = createClient({ url: "file:app.db" });
+      const db = drizzle({ client });
+      const { append: write } = openCortex({ id: "01ARZ3NDEKTSV4RRFFQ69G5FAV", origin: "kit" });
+      await db.transaction((tx) => write(tx, { action: "update", traceId: "t" }));
+      const { rows } = await client.execute(
+        "select type, count(*) as n from sqlite_master where tbl_name = 'events' and sql is not null group by type");
+      const count = (type) => rows.find((row) => row.type === type)?.n ?? 0;
+      console.log(\`\${count("trigger")} triggers, \${count("index")} indexes, \${(await feed(db)).length} events\`);`,
+  };
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(kit, file), `${text}\n`);
+}
+
+/** The files of SQL, in either major's layout. */
+function migrationsIn(kit: string): string[] {
+  const files = readdirSync(join(kit, "migrations"), { recursive: true, encoding: "utf8" });
+  return files
+    .filter((file) => file.endsWith(".sql"))
+    .sort()
+    .map((file) => join(kit, "migrations", file));
+}

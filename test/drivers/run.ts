@@ -1,0 +1,121 @@
+/**
+ * The package beside both majors of Drizzle and on every driver that npm can bring: `npm run test:drivers`, or only
+ * what matches, `npm run test:drivers -- v1 sqlite`. It installs the packed tarball below .data/drivers.
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { attempt, type Outcome, run } from "../consumer/command.js";
+import { DATA, installPackage, installPinned, type Major, pack, REPO } from "./install.js";
+import { testKit } from "./kit.js";
+import { startServer } from "./server.js";
+
+const VERSIONS: Record<Major, string> = { v0: "0.45", v1: "1.0" };
+const [onlyMajor, ...wanted] = process.argv.slice(2).filter((word) => word !== "all");
+const majors = (["v0", "v1"] as const).filter((major) => !onlyMajor || onlyMajor === major);
+
+let passed = 0;
+let failed = 0;
+const matrix: [cell: string, kept: number, broken: number][] = [];
+
+const tarball = pack();
+const tools = installPinned("tools");
+const server = await startServer(tools);
+for (const major of majors) testMajor(major, server.address);
+server.close();
+
+for (const [cell, kept, broken] of matrix) console.log(`${cell.padEnd(40)} ${kept} kept, ${broken} broken`);
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
+
+function testMajor(major: Major, address: string): void {
+  const app = join(DATA, major);
+  const named = `Drizzle ${VERSIONS[major]}`;
+  const check = (promise: string, body: () => unknown) => checkOne(`${named}: ${promise}`, body);
+  if (!check("npm installs the tarball without a word about peers", () => installPackage(major, tarball)))
+    return;
+  if (wanted.length === 0) {
+    testTypes(app, check);
+    testKit(app, check);
+  }
+  for (const [driver, keep] of Object.entries(driversOf(major, app, address))) {
+    if (wanted.every((word) => driver.includes(word))) testDriver(`${named}, ${driver}`, keep);
+  }
+}
+
+function testTypes(app: string, check: (promise: string, body: () => unknown) => boolean): void {
+  const tsc = ["node_modules/typescript/bin/tsc", "--pretty", "false"];
+  check("the types say what is right and refuse what is wrong", () => run(app, process.execPath, tsc));
+  check("the same as a bundler resolves the package", () => {
+    run(app, process.execPath, [...tsc, "--module", "esnext", "--moduleResolution", "bundler"]);
+  });
+  check("the package's own declarations have no error without skipLibCheck", () => {
+    const { stdout } = attempt(app, process.execPath, [...tsc, "--skipLibCheck", "false"]);
+    const errors = stdout.split("\n").filter((line) => /drizzle-event-log.*: error/.test(line));
+    assert.deepEqual(errors, []);
+  });
+}
+
+/** How to keep the contract on each driver: each in a process of its own, which prints its reports. */
+function driversOf(major: Major, app: string, address: string): Record<string, () => Outcome> {
+  const node = (driver: string, program = process.execPath) => {
+    return attempt(app, program, ["--import", "tsx", "drivers/main.ts", ...driver.split("|")]);
+  };
+  const workerd = (door: string) => {
+    return attempt(REPO, process.execPath, ["--import", "tsx", "test/drivers/workerd.ts", app, door]);
+  };
+  const bun = join(tools, "node_modules/@oven/bun-linux-x64/bin/bun");
+  const nodeOf = (version: number) => join(tools, `node_modules/node${version}/bin/node`);
+  return {
+    "libsql :memory:": () => node("libsql :memory:"),
+    "libsql file, openLibsql": () => node("libsql file, openLibsql"),
+    "libsql http": () => node(`libsql http|http://${address}`),
+    "libsql ws": () => node(`libsql ws|ws://${address}`),
+    "better-sqlite3 file": () => node("better-sqlite3 file"),
+    "sql.js": () => node("sql.js"),
+    "sqlite-proxy": () => node("sqlite-proxy"),
+    D1: () => workerd("d1"),
+    "Durable Object": () => workerd("durable-object"),
+    "bun:sqlite": () => attempt(app, bun, ["drivers/bun.ts"]),
+    "libsql file, openLibsql, Node 24": () => node("libsql file, openLibsql", nodeOf(24)),
+    ...(major === "v1" && {
+      "node:sqlite, Node 22": () => node("node:sqlite", nodeOf(22)),
+      "node:sqlite, Node 24": () => node("node:sqlite", nodeOf(24)),
+    }),
+  };
+}
+
+function testDriver(cell: string, keep: () => Outcome): void {
+  let [kept, broken] = [0, 0];
+  const { status, stdout, stderr } = keep();
+  for (const line of stdout.split("\n").filter((text) => text.startsWith("{"))) {
+    const { promise, failure } = JSON.parse(line) as { promise: string; failure?: string };
+    if (failure === undefined) kept++;
+    else {
+      broken++;
+      console.log(`not ok – ${cell}: ${promise}\n${failure}`);
+    }
+  }
+  if (status !== 0 || kept + broken < 20) {
+    broken++;
+    console.log(
+      `not ok – ${cell} ends well: it exited with ${status} after ${kept + broken} promises\n${stderr}`,
+    );
+  }
+  if (broken === 0) console.log(`ok – ${cell}: ${kept} promises kept`);
+  matrix.push([cell, kept, broken]);
+  passed += kept;
+  failed += broken;
+}
+
+function checkOne(promise: string, body: () => unknown): boolean {
+  try {
+    body();
+    passed++;
+    console.log(`ok – ${promise}`);
+    return true;
+  } catch (error) {
+    failed++;
+    console.log(`not ok – ${promise}\n${error instanceof Error ? error.message : error}`);
+    return false;
+  }
+}
