@@ -38,7 +38,12 @@ export { type AsOf, type FoldOptions, fold, type Reducer, stateAt, type Upcaster
 export { type Divergence, type DivergenceOptions, divergences, heads } from "./heads.js";
 export { InputError, type InputErrorCode, inputErrorCodes } from "./input-error.js";
 export { formatEvent, type ParseOptions, parseEvent } from "./json-form.js";
-export { MigrationError, type MigrationErrorCode, migrationErrorCodes } from "./migration-error.js";
+export {
+  type LogProblem,
+  MigrationError,
+  type MigrationErrorCode,
+  migrationErrorCodes,
+} from "./migration-error.js";
 export {
   forTrace,
   getEvent,

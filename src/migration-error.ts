@@ -1,19 +1,30 @@
 /** Every `code` of a `MigrationError`. */
-export const migrationErrorCodes = ["NOT_MIGRATED"] as const;
+export const migrationErrorCodes = ["NOT_MIGRATED", "LOG_DIFFERS", "NO_FOLDER"] as const;
 
 export type MigrationErrorCode = (typeof migrationErrorCodes)[number];
 
-/** The log's table is missing, or of another version of this package. `cause` is the database's refusal. */
+/** Where a log is not what this version of the package makes. */
+export interface LogProblem {
+  kind: "table" | "column" | "check" | "index" | "trigger";
+  name: string;
+  problem: "missing" | "different" | "unknown";
+}
+
+/**
+ * The log's table is missing, or of another version of this package (`NOT_MIGRATED`; `cause` is the database's
+ * refusal); a table of its name is there that is no log, or one that cannot be made right without losing what it
+ * holds (`LOG_DIFFERS`, with the `problems`); or the folder of migrations is not there, as in a bundle (`NO_FOLDER`).
+ */
 export class MigrationError extends Error {
   override readonly name = "MigrationError";
-  readonly code: MigrationErrorCode = "NOT_MIGRATED";
 
-  constructor(missing: string, cause: unknown) {
-    super(
-      `The database has ${missing}: run this package's migrations first ` +
-        '(see "Migrations" in the README, and drizzle-event-log/migrations).',
-      { cause },
-    );
+  constructor(
+    readonly code: MigrationErrorCode,
+    message: string,
+    options?: ErrorOptions,
+    readonly problems: readonly LogProblem[] = [],
+  ) {
+    super(message, options);
   }
 }
 
@@ -28,8 +39,15 @@ export function explained(error: unknown): unknown {
     // Only a driver's own error: the message of Drizzle's holds the query, and with it whatever was written.
     if (e.cause === undefined) {
       const [missing] = MISSING.exec(e.message) ?? [];
-      return missing ? new MigrationError(missing, error) : error;
+      return missing ? notMigrated(missing, error) : error;
     }
   }
   return error;
+}
+
+function notMigrated(missing: string, cause: unknown): MigrationError {
+  const message =
+    `The database has ${missing}: run this package's migrations first ` +
+    '(see "Migrations" in the README, and drizzle-event-log/migrations).';
+  return new MigrationError("NOT_MIGRATED", message, { cause });
 }

@@ -1,4 +1,4 @@
-import type { Database, Result, Transaction } from "./database.js";
+import type { Database, Result } from "./database.js";
 import { explained } from "./migration-error.js";
 import { nextTurn } from "./wait.js";
 
@@ -56,13 +56,13 @@ function goOn<T>(steps: Steps<T>, first: PromiseLike<unknown>): Promise<T> {
   });
 }
 
-const turns = new WeakMap<Transaction, PromiseLike<unknown>>();
+const turns = new WeakMap<Database, PromiseLike<unknown>>();
 
 /**
- * Runs the steps when the earlier ones on this transaction are done, failed or not: an append looks at the log
+ * Runs the steps when the earlier ones on this database or transaction are done, failed or not: an append looks at the log
  * and then inserts, and of two through Promise.all the second must see what the first has inserted.
  */
-export function inTurn<X extends Transaction, T>(tx: X, steps: () => Steps<T>): Result<X, T> {
+export function inTurn<X extends Database, T>(tx: X, steps: () => Steps<T>): Result<X, T> {
   const start = () => run(tx, steps());
   const earlier = turns.get(tx);
   const outcome = earlier ? earlier.then(start, start) : start();

@@ -17,7 +17,7 @@ import {
   ulidFactory,
   ulidTime,
 } from "drizzle-event-log";
-import { migrationsFolder } from "drizzle-event-log/migrations";
+import { migrationsFolder } from "drizzle-event-log/migrations/folder";
 import * as schema from "drizzle-event-log/schema";
 import { generateSQLiteDrizzleJson, generateSQLiteMigration } from "drizzle-kit/api";
 import { eq } from "drizzle-orm";
@@ -822,7 +822,7 @@ describe("the table itself", () => {
   });
 
   test("the shipped migrations are the schema", async () => {
-    const folder = `${migrationsFolder}/meta`;
+    const folder = `${migrationsFolder()}/meta`;
     const read = (file: string) => JSON.parse(readFileSync(`${folder}/${file}`, "utf8"));
     const last = read("_journal.json").entries.at(-1).idx;
     const shipped = read(`${String(last).padStart(4, "0")}_snapshot.json`);

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -24,9 +24,8 @@ import {
   pull,
 } from "drizzle-event-log/federation";
 import { openLibsql as openWriter, writeTransaction } from "drizzle-event-log/libsql";
-import { migrationsFolder } from "drizzle-event-log/migrations";
+import { migrateEvents } from "drizzle-event-log/migrations";
 import { sql } from "drizzle-orm";
-import { migrate } from "drizzle-orm/libsql/migrator";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { ALPHA, BETA, errorOf, event, openLibsql, openSqlite, thrownBy } from "./fixture.js";
@@ -420,7 +419,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 // A file: in memory libsql has one connection, and refuses to read beside a transaction.
 async function openFile() {
   const db = await openWriter(`file:${join(directory, `${makeId()}.db`)}`);
-  await migrate(db, { migrationsFolder });
+  await migrateEvents(db);
   return db;
 }
 
@@ -526,8 +525,7 @@ describe("pull", () => {
   test("it works on tables of other names, on either side", async () => {
     const table = createEventsTable("notes_log");
     const [source, target] = [openSqlite(), openSqlite()];
-    const definitions = readFileSync(`${migrationsFolder}/0000_events.sql`, "utf8");
-    for (const { client } of [source, target]) client.exec(definitions.replaceAll(/\bevents/g, "notes_log"));
+    for (const { db } of [source, target]) migrateEvents(db, { table });
     const cortex = openCortex({ id: ALPHA, origin: "alpha", table });
     source.db.transaction((tx) => cortex.append(tx, { action: "create", traceId: "t" }));
     source.db.transaction((tx) => append(tx, event({ vclock: { [ALPHA]: 1 } })));

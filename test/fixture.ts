@@ -1,11 +1,9 @@
 import { type Client, createClient } from "@libsql/client";
 import SQLite from "better-sqlite3";
 import { append, type Event, feed, InputError, type NewEvent } from "drizzle-event-log";
-import { migrationsFolder, migrationsTable } from "drizzle-event-log/migrations";
+import { migrateEvents } from "drizzle-event-log/migrations";
 import { drizzle as drizzleSync } from "drizzle-orm/better-sqlite3";
-import { migrate as migrateSync } from "drizzle-orm/better-sqlite3/migrator";
 import { drizzle } from "drizzle-orm/libsql";
-import { migrate } from "drizzle-orm/libsql/migrator";
 
 export const ALPHA = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 export const BETA = "01BX5ZZKBKACTAV9WEVGEMMVS0";
@@ -22,7 +20,7 @@ export async function openLibsql(url = ":memory:") {
   const statements: Statement[] = [];
   const logger = { logQuery: (sql: string, params: unknown[]) => void statements.push({ sql, params }) };
   const db = drizzle(client, { logger });
-  await migrate(db, { migrationsFolder, migrationsTable });
+  await migrateEvents(db);
   statements.length = 0;
   return { client, db, statements };
 }
@@ -33,7 +31,7 @@ export function openSqlite(file = ":memory:") {
   const statements: Statement[] = [];
   const logger = { logQuery: (sql: string, params: unknown[]) => void statements.push({ sql, params }) };
   const db = drizzleSync(client, { logger });
-  migrateSync(db, { migrationsFolder, migrationsTable });
+  migrateEvents(db);
   statements.length = 0;
   return { client, db, statements };
 }

@@ -13,7 +13,7 @@ import {
   type StoredEvent,
 } from "drizzle-event-log";
 import { accept, databasePeer, pull } from "drizzle-event-log/federation";
-import { migrationsFolder } from "drizzle-event-log/migrations";
+import { migrateEvents } from "drizzle-event-log/migrations";
 import { sql } from "drizzle-orm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -243,7 +243,7 @@ describe.each(["libsql", "better-sqlite3"])("on %s", (driver) => {
   test("another table is read, and the default one left alone", async () => {
     const { db } = await open();
     const table = createEventsTable("notes_log");
-    for (const statement of await definitions("notes_log")) await db.run(sql.raw(statement));
+    await migrateEvents(db, { table });
     await db.transaction((tx) => append(tx, concurrent("trace"), { table }));
     expect(await divergences(db, { table })).toHaveLength(1);
     expect(await heads(db, "trace", { table })).toHaveLength(2);
@@ -420,10 +420,3 @@ describe("bad input", () => {
     expect(await errorOf(() => heads(db, ""))).toMatchObject({ code: "INVALID_TRACE_ID" });
   });
 });
-
-/** The statements that make an events table of another name. */
-async function definitions(name: string): Promise<string[]> {
-  const { readFileSync } = await import("node:fs");
-  const file = readFileSync(`${migrationsFolder}/0000_events.sql`, "utf8");
-  return file.replaceAll(/\bevents/g, name).split("--> statement-breakpoint");
-}

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { getEventListeners } from "node:events";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -18,7 +18,7 @@ import {
   tail,
 } from "drizzle-event-log";
 import { openLibsql as openSafely, writeTransaction } from "drizzle-event-log/libsql";
-import { migrationsFolder } from "drizzle-event-log/migrations";
+import { migrateEvents } from "drizzle-event-log/migrations";
 import { sql } from "drizzle-orm";
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import fc from "fast-check";
@@ -56,10 +56,7 @@ const seqs = (page: readonly { seq: number }[]) => page.map(({ seq }) => seq);
 /** The log as the migrations make it, anew: empty, its seqs from 1 again. */
 async function replaceLog(db: Libsql): Promise<void> {
   await db.run(sql`drop table events`);
-  for (const file of ["0000_events", "0001_append_only"]) {
-    const migration = readFileSync(`${migrationsFolder}/${file}.sql`, "utf8");
-    for (const statement of migration.split("--> statement-breakpoint")) await db.run(sql.raw(statement));
-  }
+  await migrateEvents(db);
 }
 
 /** A tail under a clock that only the test moves. */

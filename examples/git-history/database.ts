@@ -1,8 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { type LibsqlDatabase, openLibsql, writeTransaction } from "drizzle-event-log/libsql";
-import { migrationsFolder, migrationsTable } from "drizzle-event-log/migrations";
-import { migrate } from "drizzle-orm/libsql/migrator";
+import { migrateEvents } from "drizzle-event-log/migrations";
 import { createAppTables } from "./schema.js";
 
 export type Db = LibsqlDatabase;
@@ -12,7 +11,7 @@ export type Tx = Parameters<Parameters<Db["transaction"]>[0]>[0];
 export async function openDatabase(file: string): Promise<Db> {
   mkdirSync(dirname(file), { recursive: true });
   const db = await openLibsql(`file:${file}`);
-  await migrate(db, { migrationsFolder, migrationsTable });
+  await migrateEvents(db);
   await writeTransaction(db, async (tx) => {
     for (const statement of createAppTables) await tx.run(statement);
   });

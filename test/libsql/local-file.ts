@@ -11,9 +11,8 @@ import {
   type OpenOptions,
   openLibsql,
 } from "drizzle-event-log/libsql";
-import { migrationsFolder, migrationsTable } from "drizzle-event-log/migrations";
+import { migrateEvents } from "drizzle-event-log/migrations";
 import { sql } from "drizzle-orm";
-import { migrate } from "drizzle-orm/libsql/migrator";
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { afterEach, vi } from "vitest";
 
@@ -35,7 +34,7 @@ export function newFile(): string {
 export async function opened(url = `file:${newFile()}`, options: Omit<OpenOptions, "url"> = {}) {
   const db = await openLibsql({ url, ...options });
   cleanUps.push(() => db.$client.close());
-  await migrate(db, { migrationsFolder, migrationsTable });
+  await migrateEvents(db);
   await db.run(sql`create table notes (id integer primary key, body text not null)`);
   return { db, file: url.slice("file:".length) };
 }

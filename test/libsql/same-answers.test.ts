@@ -1,6 +1,7 @@
 import { createClient, type IntMode } from "@libsql/client";
 import { openLibsql } from "drizzle-event-log/libsql";
-import { migrationsFolder, migrationsTable } from "drizzle-event-log/migrations";
+import { migrationsTable } from "drizzle-event-log/migrations";
+import { migrationsFolder } from "drizzle-event-log/migrations/folder";
 import { asc, count, eq, getTableColumns, inArray, relations, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/libsql";
 import { migrate } from "drizzle-orm/libsql/migrator";
@@ -275,8 +276,8 @@ const operations: Record<string, (db: Db) => unknown> = {
     return [before, after, await db.all(sql`select * from users`)];
   },
   "migrations, twice": async (db) => {
-    await migrate(db, { migrationsFolder, migrationsTable });
-    await migrate(db, { migrationsFolder, migrationsTable });
+    await migrate(db, { migrationsFolder: migrationsFolder(), migrationsTable });
+    await migrate(db, { migrationsFolder: migrationsFolder(), migrationsTable });
     return db.all(sql`select type, name, tbl_name from sqlite_master order by name`);
   },
 };

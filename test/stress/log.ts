@@ -1,9 +1,8 @@
 // The log under test, with an app table beside it.
 import { compareClocks, mergeClocks, pages, type StoredEvent, type VectorClock } from "drizzle-event-log";
 import { type LibsqlDatabase, type LibsqlTransaction, openLibsql } from "drizzle-event-log/libsql";
-import { migrationsFolder, migrationsTable } from "drizzle-event-log/migrations";
+import { migrateEvents } from "drizzle-event-log/migrations";
 import { sql } from "drizzle-orm";
-import { migrate } from "drizzle-orm/libsql/migrator";
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 export type Log = LibsqlDatabase;
@@ -17,7 +16,7 @@ export const tallies = sqliteTable("tallies", {
 
 export async function createLog(url: string): Promise<Log> {
   const db = await openLibsql(url);
-  await migrate(db, { migrationsFolder, migrationsTable });
+  await migrateEvents(db);
   await db.run(sql`create table tallies (trace_id text primary key, n integer not null)`);
   return db;
 }

@@ -2,23 +2,25 @@
 import assert from "node:assert/strict";
 import { createClient } from "@libsql/client";
 import Database from "better-sqlite3";
-import { migrationsFolder, migrationsTable } from "drizzle-event-log/migrations";
+import { checkLog, migrateEvents, migrationsTable } from "drizzle-event-log/migrations";
+import { migrationsFolder } from "drizzle-event-log/migrations/folder";
 import { drizzle as drizzleSync } from "drizzle-orm/better-sqlite3";
 import { migrate as migrateSync } from "drizzle-orm/better-sqlite3/migrator";
 import { drizzle } from "drizzle-orm/libsql";
 import { migrate } from "drizzle-orm/libsql/migrator";
 import { promise } from "./promise.js";
 
-const ours = { migrationsFolder, migrationsTable };
+const ours = { migrationsFolder: migrationsFolder(), migrationsTable };
 const own = { migrationsFolder: "./own-migrations" };
 type Migrations = { migrationsFolder: string; migrationsTable?: string };
-type Driver = { migrate(migrations: Migrations): unknown; all(query: string): unknown };
+type Driver = { migrate(migrations: Migrations): unknown; asCode(): unknown; all(query: string): unknown };
 
 function libsql(): Driver {
   const client = createClient({ url: ":memory:" });
   const db = drizzle(client);
   return {
     migrate: (migrations) => migrate(db, migrations),
+    asCode: async () => (await migrateEvents(db), await checkLog(db)),
     all: async (query) => (await client.execute(query)).rows.map((row) => ({ ...row })),
   };
 }
@@ -28,6 +30,7 @@ function betterSqlite3(): Driver {
   const db = drizzleSync(client);
   return {
     migrate: (migrations) => migrateSync(db, migrations),
+    asCode: () => (migrateEvents(db), checkLog(db)),
     all: (query) => client.prepare(query).all(),
   };
 }
@@ -70,4 +73,28 @@ for (const [name, open] of Object.entries({ libsql, "better-sqlite3": betterSqli
     await driver.migrate(ours);
     assert.deepEqual(await contents(driver), before);
   });
+
+  await promise(
+    `${name}: migrations as code and the folder leave the same, and nothing for each other to do`,
+    async () => {
+      const [asCode, folder] = [open(), open()];
+      assert.deepEqual(await asCode.asCode(), { ok: true, problems: [] });
+      await folder.migrate(ours);
+      await folder.migrate(own);
+      await asCode.migrate(own);
+      const records = async (driver: Driver) => {
+        const { schema, ourRows } = await contents(driver);
+        const rows = ourRows as { hash: string }[];
+        return {
+          schema: schema.map(({ type, name }) => `${type} ${name}`),
+          hashes: rows.map(({ hash }) => hash),
+        };
+      };
+      const before = await records(folder);
+      assert.deepEqual(await records(asCode), before);
+      await asCode.migrate(ours);
+      assert.deepEqual(await folder.asCode(), { ok: true, problems: [] });
+      assert.deepEqual([await records(asCode), await records(folder)], [before, before]);
+    },
+  );
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import Database from "better-sqlite3";
 import type { StoredEvent } from "drizzle-event-log";
 import { append, feed, forTrace, getEvent } from "drizzle-event-log";
-import { migrationsFolder, migrationsTable } from "drizzle-event-log/migrations";
+import { migrateEvents } from "drizzle-event-log/migrations";
 import { drizzle } from "drizzle-orm/better-sqlite3";
 import { migrate } from "drizzle-orm/better-sqlite3/migrator";
 import { notes } from "./notes.js";
@@ -11,7 +11,7 @@ import { promise } from "./promise.js";
 
 const db = drizzle(new Database(":memory:"));
 migrate(db, { migrationsFolder: "./own-migrations" });
-migrate(db, { migrationsFolder, migrationsTable });
+migrateEvents(db);
 const me = { cortexId: "01KAS3D2M80000000000000000", origin: "consumer" };
 
 await promise("better-sqlite3: a synchronous transaction answers with the stored event itself", () => {

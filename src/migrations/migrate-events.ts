@@ -1,0 +1,105 @@
+import { getTableName, sql } from "drizzle-orm";
+import { checkDatabase, type Database, type Result } from "../database.js";
+import { checkedOptions } from "../input-error.js";
+import { tableOf } from "../schema.js";
+import { done, inTurn, isPending, run, type Steps, turn } from "../steps.js";
+import { pause } from "../wait.js";
+import type { MigrationOptions } from "./check-log.js";
+import { planOf, recordTableOf } from "./plan.js";
+import { logState } from "./state.js";
+
+// How long to ask again while another process holds the database.
+const DEADLINE = 10_000;
+
+/**
+ * Makes the log's table, indexes and triggers, or what is missing of them: all or nothing, and nothing when it is
+ * run again. Several processes may run it at once. It records itself as Drizzle's `migrate` does with this package's
+ * `migrationsFolder` and `migrationsTable`, so either may follow the other. On a table that another tool made, such
+ * as `drizzle-kit push`, it adds the indexes and triggers that are missing and records nothing.
+ *
+ * Run it before anything else uses the database: while another process holds a libsql file, the client is
+ * reconnected, which ends other transactions on it.
+ *
+ * @throws MigrationError `LOG_DIFFERS` the table is there and has other columns or checks; nothing was changed.
+ * @throws the driver's refusal if another process holds the database for ten seconds.
+ */
+export function migrateEvents<D extends Database>(db: D, options?: MigrationOptions): Result<D, void> {
+  checkDatabase(db);
+  const table = getTableName(tableOf(checkedOptions(options)));
+  return inTurn(db, () => migrating(db, table));
+}
+
+function* migrating(db: Database, table: string): Steps<void> {
+  const end = Date.now() + DEADLINE;
+  for (;;) {
+    let plan: string[] | undefined;
+    try {
+      // Looked at without a lock first: most often nothing is missing.
+      plan = yield* planNow(db, table);
+      if (plan.length > 0) yield* apply(db, table, plan);
+      return;
+    } catch (error) {
+      if (Date.now() >= end) throw error;
+      if (isBusy(error)) yield* waitOnBusy(db);
+      // Of two batches at once the second finds what the first has made.
+      else if (!plan || `${plan}` === `${yield* planNow(db, table)}`) throw error;
+    }
+  }
+}
+
+function* planNow(db: Database, table: string): Steps<string[]> {
+  return planOf(table, yield* logState(db, table, recordTableOf(table)));
+}
+
+function* apply(db: Database, table: string, plan: readonly string[]): Steps<void> {
+  if ("rollback" in db) return yield* inside(db, table);
+  let begun = false;
+  const attempt = (tx: Database) => {
+    begun = true;
+    return run(tx, inside(tx, table));
+  };
+  try {
+    yield* done(db.transaction(attempt, { behavior: "immediate" }));
+  } catch (error) {
+    const { batch } = db as { batch?: (queries: unknown[]) => unknown };
+    if (begun || isBusy(error) || !batch) throw error;
+    // D1 has no `begin`.
+    yield* done(
+      batch.call(
+        db,
+        plan.map((statement) => db.run(sql.raw(statement))),
+      ),
+    );
+  }
+}
+
+function* inside(tx: Database, table: string): Steps<void> {
+  for (const statement of yield* planNow(tx, table)) yield* done(tx.run(sql.raw(statement)));
+}
+
+// Each driver has its own way to say it: a code, or no more than SQLite's words.
+const BUSY = /^SQLITE_BUSY|^TRANSACTION_ACTIVE$|database is locked/;
+
+function isBusy(error: unknown): boolean {
+  for (let e = error, depth = 0; e instanceof Error && depth < 8; e = e.cause, depth++) {
+    const { code } = e as { code?: unknown };
+    if (BUSY.test(String(code)) || (e.cause === undefined && BUSY.test(e.message))) return true;
+  }
+  return false;
+}
+
+function* waitOnBusy(db: Database): Steps<void> {
+  const client = (db as { $client?: { protocol?: string; reconnect?: () => unknown } }).$client;
+  if (client?.protocol === "file" && client.reconnect) {
+    // A refused connection of libsql would later answer OK to writes that it never commits (libsql-client-ts #352).
+    yield* turn();
+    yield* done(client.reconnect());
+  }
+  const milliseconds = 2 + Math.random() * 20;
+  // `select 1` asks nothing of the file.
+  const isSync = !isPending(db.values(sql`select 1`));
+  if (!isSync) yield* done(pause(milliseconds));
+  else if (typeof SharedArrayBuffer === "function") {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+  }
+}
