@@ -22,8 +22,7 @@ export interface TableParts {
 }
 
 /** The parts of a `CREATE TABLE`. */
-export function partsOf(create: string): TableParts {
-  const words = wordsOf(create);
+export function partsOf(words: readonly string[]): TableParts {
   const parts: TableParts = { columns: new Map(), checks: new Map(), others: [] };
   for (const part of listed(words.slice(words.indexOf("(") + 1))) addPart(parts, part);
   return parts;
@@ -64,12 +63,13 @@ export interface NamedStatement {
 }
 
 /** What a `CREATE` statement makes. */
-export function namedStatement(sql: string): NamedStatement {
-  const words = wordsOf(sql).filter((word, i, all) => word !== ";" || i < all.length - 1);
+export function namedStatement(statement: readonly string[]): NamedStatement {
+  const words = statement.at(-1) === ";" ? statement.slice(0, -1) : statement;
   const at = words.findIndex((word) => word === "table" || word === "index" || word === "trigger");
   const ifNotExists = words.slice(at + 1, at + 4).join(" ") === "if not exists" ? 3 : 0;
   const name = words[at + 1 + ifNotExists] ?? "";
   const kind = words[0] === "create" ? (words[at] as NamedStatement["kind"]) : undefined;
   const meaning = [...words.slice(0, at + 1), ...words.slice(at + 2 + ifNotExists)].join(" ");
-  return { kind, name, meaning };
+  // A trigger's message names the table, in capital letters or not.
+  return { kind, name, meaning: kind === "trigger" ? meaning.toLowerCase() : meaning };
 }

@@ -1,5 +1,5 @@
 import type { LogProblem } from "../migration-error.js";
-import { type NamedStatement, namedStatement, partsOf, type TableParts } from "./ddl.js";
+import { type NamedStatement, namedStatement, partsOf, type TableParts, wordsOf } from "./ddl.js";
 import { MIGRATIONS, type Migration } from "./sql.js";
 
 /** The statements of a migration, for a table of any name. */
@@ -23,8 +23,8 @@ export function definitionOf(table: string): Definition {
   const known = definitions.get(table);
   if (known) return known;
   const statements = MIGRATIONS.flatMap((migration) => statementsOf(migration, table));
-  const all = statements.map((sql) => ({ sql, ...namedStatement(sql) }));
-  const parts = partsOf(all.find(({ kind }) => kind === "table")!.sql);
+  const all = statements.map((sql) => ({ sql, ...namedStatement(wordsOf(sql)) }));
+  const parts = partsOf(wordsOf(all.find(({ kind }) => kind === "table")!.sql));
   const definition = { table, parts, made: all.filter(({ kind }) => kind !== "table") };
   definitions.set(table, definition);
   return definition;
@@ -42,7 +42,7 @@ export function problemsOf({ table, parts, made }: Definition, rows: readonly Sc
   const self = rows.find(({ name }) => name.toLowerCase() === table.toLowerCase());
   if (!self) return [{ kind: "table", name: table, problem: "missing" }];
   if (self.type !== "table") return [{ kind: "table", name: table, problem: "different" }];
-  const actual = partsOf(self.sql);
+  const actual = partsOf(wordsOf(self.sql));
   const others: LogProblem[] = actual.others.map(() => ({
     kind: "table",
     name: table,
@@ -76,7 +76,7 @@ function madeProblems(
   rows: readonly SchemaRow[],
 ): LogProblem[] {
   const expected = made.filter((statement) => statement.kind === kind);
-  const actual = rows.filter(({ type }) => type === kind).map(({ sql }) => namedStatement(sql));
+  const actual = rows.filter(({ type }) => type === kind).map(({ sql }) => namedStatement(wordsOf(sql)));
   const meanings = (list: readonly NamedStatement[]) =>
     new Map(list.map((made) => [made.name, made.meaning]));
   const problems = meaningProblems(kind, meanings(expected), meanings(actual));

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../database.js";
 import { done, type Steps } from "../steps.js";
-import { partsOf } from "./ddl.js";
+import { partsOf, wordsOf } from "./ddl.js";
 import type { SchemaRow } from "./definition.js";
 
 export interface Recorded {
@@ -34,5 +34,5 @@ export function* logState(db: Database, table: string, recordTable: string): Ste
   const query = sql`select hash, created_at from ${sql.identifier(recordTable)}`;
   const records: [string, unknown][] = yield* done(db.values(query));
   const recorded = records.map((row) => ({ hash: row[0], createdAt: Number(row[1]) }));
-  return { rows, recorded, hasNames: partsOf(record.sql).columns.has("name") };
+  return { rows, recorded, hasNames: partsOf(wordsOf(record.sql)).columns.has("name") };
 }

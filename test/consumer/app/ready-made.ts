@@ -20,7 +20,10 @@ function libsql(): Driver {
   const db = drizzle(client);
   return {
     migrate: (migrations) => migrate(db, migrations),
-    asCode: async () => (await migrateEvents(db), await checkLog(db)),
+    asCode: async () => {
+      await migrateEvents(db);
+      return checkLog(db);
+    },
     all: async (query) => (await client.execute(query)).rows.map((row) => ({ ...row })),
   };
 }
@@ -30,7 +33,10 @@ function betterSqlite3(): Driver {
   const db = drizzleSync(client);
   return {
     migrate: (migrations) => migrateSync(db, migrations),
-    asCode: () => (migrateEvents(db), checkLog(db)),
+    asCode: () => {
+      migrateEvents(db);
+      return checkLog(db);
+    },
     all: (query) => client.prepare(query).all(),
   };
 }
