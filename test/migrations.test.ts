@@ -1,11 +1,20 @@
+import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { createClient } from "@libsql/client";
 import SQLite from "better-sqlite3";
 import { createEventsTable } from "drizzle-event-log";
-import { checkLog, migrateEvents, migrationStatements, migrationsTable } from "drizzle-event-log/migrations";
+import {
+  checkLog,
+  type LogReport,
+  migrateEvents,
+  migrationStatements,
+  migrationsTable,
+} from "drizzle-event-log/migrations";
 import { migrationsFolder } from "drizzle-event-log/migrations/folder";
 import { generateSQLiteDrizzleJson, generateSQLiteMigration } from "drizzle-kit/api";
 import { drizzle as drizzleSync } from "drizzle-orm/better-sqlite3";
@@ -13,10 +22,10 @@ import { migrate as migrateSync } from "drizzle-orm/better-sqlite3/migrator";
 import { drizzle } from "drizzle-orm/libsql";
 import { migrate } from "drizzle-orm/libsql/migrator";
 import { drizzle as drizzleProxy } from "drizzle-orm/sqlite-proxy";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, expectTypeOf, test } from "vitest";
 import { MIGRATIONS } from "../src/migrations/sql.js";
 import { triggersSQL } from "../src/migrations/triggers.js";
-import { errorOf } from "./fixture.js";
+import { errorOf, inputErrorOf } from "./fixture.js";
 
 const directory = mkdtempSync(join(tmpdir(), "migrations-test-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -177,5 +186,278 @@ describe.each(drivers)("migrateEvents on %s", (_name, open) => {
     const db = open(file) as ReturnType<typeof opened.libsql>;
     expect(await errorOf(() => migrateEvents(db))).toBeInstanceOf(Error);
     expect(look(file)).toEqual(before);
+  });
+});
+
+/** Resolves when the process has printed so much, or has ended. */
+const firstWord = (child: ChildProcess) => Promise.race([once(child.stdout!, "data"), once(child, "exit")]);
+
+describe("at the same time", () => {
+  test("six processes of two drivers end well, each log is made once", async () => {
+    const logs = Array.from({ length: 15 }, newFile);
+    const script = fileURLToPath(new URL("migrating-process.ts", import.meta.url));
+    const children = ["libsql", "better-sqlite3", "libsql", "libsql", "better-sqlite3", "libsql"].map(
+      (driver, i) =>
+        spawn("node_modules/.bin/tsx", [script, driver, String(i), ...logs], {
+          stdio: ["pipe", "pipe", "pipe"],
+        }),
+    );
+    const errors = children.map(async ({ stderr }) => Buffer.concat(await stderr.toArray()).toString());
+    await Promise.all(children.map(firstWord));
+    const ends = children.map((child) => once(child, "exit"));
+    for (const { stdin } of children) stdin.write("go\n");
+    const codes = (await Promise.all(ends)).map(([code]) => code);
+    expect([codes, await Promise.all(errors)]).toEqual([
+      [0, 0, 0, 0, 0, 0],
+      ["", "", "", "", "", ""],
+    ]);
+    for (const file of logs) {
+      const { records, names } = look(file);
+      expect(records).toHaveLength(MIGRATIONS.length);
+      expect(names.filter((name) => name.startsWith("events"))).toHaveLength(10);
+      expect(names.filter((name) => name.startsWith("by "))).toHaveLength(6);
+    }
+  });
+
+  test.each(drivers)("eight calls on one database of %s end well", async (_name, open) => {
+    const file = newFile();
+    const db = open(file) as ReturnType<typeof opened.libsql>;
+    await Promise.all(Array.from({ length: 8 }, (_, i) => migrateEvents(db, i % 2 ? { table: audit } : {})));
+    expect(look(file).records).toHaveLength(MIGRATIONS.length);
+    expect([await checkLog(db), await checkLog(db, { table: audit })]).toEqual([
+      { ok: true, problems: [] },
+      { ok: true, problems: [] },
+    ]);
+  });
+
+  test("batches of two databases at once: the second finds what the first has made", async () => {
+    const file = newFile();
+    const [a, b] = [openProxy(file, true), openProxy(file, true)];
+    await Promise.all([migrateEvents(a), migrateEvents(b)]);
+    expect(look(file).records).toHaveLength(MIGRATIONS.length);
+  });
+});
+
+describe("migrateEvents", () => {
+  test("answers with a value on a synchronous driver, also inside a transaction of the caller's", () => {
+    const file = newFile();
+    const db = opened["better-sqlite3"](file);
+    const answer = () =>
+      db.transaction((tx) => {
+        expect(migrateEvents(tx)).toBeUndefined();
+        expect(checkLog(tx).ok).toBe(true);
+        throw new Error("undo");
+      });
+    expect(answer).toThrow("undo");
+    expect(look(file).names).toEqual([]);
+    migrateEvents(db);
+    expectTypeOf(checkLog(db)).toEqualTypeOf<LogReport>();
+    expectTypeOf(migrateEvents(opened.libsql(file))).toEqualTypeOf<Promise<void>>();
+  });
+
+  test("applies what Drizzle's migrator has not come to, and records it", () => {
+    const file = newFile();
+    const client = new SQLite(file);
+    migrateEvents(drizzleSync(client));
+    client.exec(
+      "drop trigger events_no_update; drop trigger events_no_delete; drop trigger events_no_replace",
+    );
+    const before = `delete from ${migrationsTable} where created_at = ${MIGRATIONS[1]!.createdAt}`;
+    client.exec(before);
+    migrateEvents(drizzleSync(client));
+    expect(checkLog(drizzleSync(client)).ok).toBe(true);
+    expect(look(file).records).toHaveLength(2);
+  });
+
+  test("a table of migrations as Drizzle 1.0 makes it gets the names, too", () => {
+    const client = new SQLite(":memory:");
+    client.exec(`create table ${migrationsTable} (id integer primary key, hash text not null, created_at numeric,
+      name text, applied_at text)`);
+    migrateEvents(drizzleSync(client));
+    const rows = client.prepare(
+      `select name, created_at, applied_at is not null as dated from ${migrationsTable}`,
+    );
+    expect(rows.all()).toEqual(
+      MIGRATIONS.map(({ name, createdAt }) => ({ name, created_at: createdAt, dated: 1 })),
+    );
+  });
+
+  test("what a later version has made is left as it is", () => {
+    const client = new SQLite(":memory:");
+    const db = drizzleSync(client);
+    migrateEvents(db);
+    client.exec(`insert into ${migrationsTable} (hash, created_at) values ('later', 9e12)`);
+    client.exec("drop trigger events_no_update");
+    migrateEvents(db);
+    expect(checkLog(db).problems).toEqual([
+      { kind: "trigger", name: "events_no_update", problem: "missing" },
+    ]);
+  });
+
+  test("on D1's kind of database a table that is no log is refused at once, not for ten seconds", async () => {
+    const file = newFile();
+    new SQLite(file).exec("create view events as select 1 as id");
+    const begun = performance.now();
+    expect(await errorOf(() => migrateEvents(openProxy(file, true)))).toMatchObject({ code: "LOG_DIFFERS" });
+    expect(performance.now() - begun).toBeLessThan(1000);
+  });
+
+  test("takes nothing but a database and an events table", () => {
+    expect(inputErrorOf(() => migrateEvents({} as any)).code).toBe("NOT_A_DATABASE");
+    const db = opened["better-sqlite3"](newFile());
+    expect(inputErrorOf(() => migrateEvents(db, { table: "events" as any })).code).toBe("INVALID_TABLE");
+    expect(inputErrorOf(() => checkLog(db, 1 as any)).code).toBe("INVALID_OPTIONS");
+  });
+});
+
+describe("checkLog", () => {
+  const table = MIGRATIONS[0]!.sql("events");
+  const from = (...statements: string[]) => {
+    const client = new SQLite(":memory:");
+    for (const statement of statements) client.exec(statement);
+    return checkLog(drizzleSync(client));
+  };
+  const triggers = triggersSQL("events");
+
+  test("says what is missing", () => {
+    expect(from()).toEqual({ ok: false, problems: [{ kind: "table", name: "events", problem: "missing" }] });
+    const missing = ["update", "delete", "replace"].map((what) => `events_no_${what}`);
+    expect(from(table).problems).toEqual(
+      missing.map((name) => ({ kind: "trigger", name, problem: "missing" })),
+    );
+  });
+
+  test.each([
+    ["a column's type", ["`actor` text", "`actor` integer"], "column actor different"],
+    ["a column's NOT NULL", ["`origin` text NOT NULL", "`origin` text"], "column origin different"],
+    [
+      "a column's collation",
+      ["`id` text NOT NULL", "`id` text NOT NULL COLLATE NOCASE"],
+      "column id different",
+    ],
+    ["no AUTOINCREMENT", ["AUTOINCREMENT ", ""], "column seq different"],
+    [
+      "a missing column",
+      ["\t`branched` integer,\n", "\t`x` integer,\n"],
+      "column branched missing, column x unknown",
+    ],
+    [
+      "another check",
+      ["length(actor) between 1 and 255", "length(actor) between 1 and 256"],
+      "check events_actor_check different",
+    ],
+    ["a check's letters", ["'[A-Za-z]*'", "'[A-za-z]*'"], "check events_action_check different"],
+    [
+      "a missing check",
+      [',\n\tCONSTRAINT "events_branched_check" CHECK(branched = 1)', ""],
+      "check events_branched_check missing",
+    ],
+    [
+      "a constraint too many",
+      ["CHECK(branched = 1)", "CHECK(branched = 1), UNIQUE (actor)"],
+      "table events different",
+    ],
+    [
+      "an index of other columns",
+      ["(`trace_id`,`id`)", "(`id`,`trace_id`)"],
+      "index events_trace_id_id_index different",
+    ],
+    [
+      "an index that is not unique",
+      ["UNIQUE INDEX `events_id_unique`", "INDEX `events_id_unique`"],
+      "index events_id_unique different",
+    ],
+    [
+      "an index of other rows",
+      ["WHERE branched = 1", "WHERE branched = 0"],
+      "index events_branched_index different",
+    ],
+    [
+      "a missing index",
+      ["CREATE INDEX `events_actor_index` ON `events` (`actor`) WHERE actor is not null", "select 1"],
+      "index events_actor_index missing",
+    ],
+    [
+      "a trigger that does nothing",
+      ["'events is append-only: no UPDATE'", "'?'"],
+      "trigger events_no_update different",
+    ],
+    ["a trigger at another time", ["BEFORE DELETE", "AFTER DELETE"], "trigger events_no_delete different"],
+    [
+      "a unique index of others",
+      [
+        "BEGIN\n\tSELECT RAISE(ABORT, 'events is append-only: no UPDATE');\nEND;",
+        "BEGIN\n\tSELECT RAISE(ABORT, 'events is append-only: no UPDATE');\nEND; create unique index mine on events (origin);",
+      ],
+      "index mine unknown",
+    ],
+  ])("sees %s", (_what, [before, after], expected) => {
+    const all = `${table};${triggers}`;
+    expect(all).toContain(before);
+    if (table.includes("`branched` integer,\n") && expected.includes("branched missing")) {
+      // Its check and index name it.
+      const without = all.replace(before!, after!).replaceAll("branched = 1", "1");
+      const { problems } = from(without.replace("ON `events` (`trace_id`) WHERE 1", "ON `events` (`x`)"));
+      const columns = problems.filter(({ kind }) => kind === "column");
+      expect(columns.map(({ kind, name, problem }) => `${kind} ${name} ${problem}`).join(", ")).toBe(
+        expected,
+      );
+      return;
+    }
+    const { ok, problems } = from(all.replace(before!, after!));
+    expect(problems.map(({ kind, name, problem }) => `${kind} ${name} ${problem}`).join(", ")).toBe(expected);
+    expect(ok).toBe(false);
+  });
+
+  test.each([
+    ["as drizzle-kit 1.0 writes it", [["AUTOINCREMENT NOT NULL", "AUTOINCREMENT"]]],
+    [
+      "in other quotes, letters and spaces",
+      [
+        ["`", '"'],
+        ["text NOT NULL", "TEXT  not\n null"],
+        ["CHECK(", "check ("],
+      ],
+    ],
+    [
+      "with comments and IF NOT EXISTS",
+      [
+        ["CREATE TABLE", "create table if not exists /* ; ( */"],
+        ["BEFORE", "--x (\n BEFORE"],
+      ],
+    ],
+    [
+      "with other names of indexes, checks and triggers",
+      [
+        ["events_id_unique", "a"],
+        ["events_id_check", "b"],
+        ["events_no_update", "c"],
+      ],
+    ],
+    [
+      "beside the app's own triggers and indexes",
+      [
+        [
+          "BEGIN\n\tSELECT RAISE(ABORT, 'events is append-only: no UPDATE');\nEND;",
+          "BEGIN\n\tSELECT RAISE(ABORT, 'events is append-only: no UPDATE');\nEND; create index mine on events (origin); create trigger t after insert on events begin select 1; end;",
+        ],
+      ],
+    ],
+  ])("the same %s is the same", (_what, changes) => {
+    let all = `${table};${triggers}`;
+    for (const [before, after] of changes) {
+      expect(all).toContain(before);
+      all = all.replaceAll(before!, after!);
+    }
+    expect(from(all)).toEqual({ ok: true, problems: [] });
+  });
+
+  test("a table rebuilt as drizzle-kit does it has lost its triggers and nothing else", () => {
+    const [create = "", ...indexes] = table.split("--> statement-breakpoint");
+    const rebuild = `${create.replace("`events`", "`__new_events`")} drop table events;
+      alter table __new_events rename to events; ${indexes.join("")}`;
+    const { problems } = from(`${table};${triggers}`, rebuild);
+    expect(problems.map(({ kind }) => kind)).toEqual(["trigger", "trigger", "trigger"]);
+    expect(from(`${table};${triggers}`, rebuild, triggers).ok).toBe(true);
   });
 });

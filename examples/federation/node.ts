@@ -13,7 +13,7 @@ import {
 } from "drizzle-event-log";
 import { httpPeer, pull, serveLog } from "drizzle-event-log/federation";
 import { type LibsqlDatabase, openLibsql, writeTransaction } from "drizzle-event-log/libsql";
-import { migrateEvents } from "drizzle-event-log/migrations";
+import { checkLog, migrateEvents } from "drizzle-event-log/migrations";
 import { sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 /** What can happen to a note. */
@@ -31,7 +31,9 @@ export type Node = Awaited<ReturnType<typeof openNode>>;
 /** A cortex with a log and a table of notes in a libsql file of its own. */
 export async function openNode(name: string, file: string) {
   const db = await openLibsql(`file:${file}`);
-  await migrateEvents(db);
+  await migrateEvents(db, { table: log });
+  const { ok, problems } = await checkLog(db, { table: log });
+  if (!ok) throw new Error(`the log is not as it should be: ${JSON.stringify(problems)}`);
   await db.run("create table notes (id text primary key, text text not null)");
   // An app makes the id once and keeps it.
   const cortex = openCortex({ id: newULID(), origin: name, table: log });

@@ -2,7 +2,7 @@ import { getTableName, sql } from "drizzle-orm";
 import { checkDatabase, type Database, type Result } from "../database.js";
 import { checkedOptions } from "../input-error.js";
 import { tableOf } from "../schema.js";
-import { done, inTurn, isPending, run, type Steps, turn } from "../steps.js";
+import { done, inTurn, run, type Steps, turn } from "../steps.js";
 import { pause } from "../wait.js";
 import type { MigrationOptions } from "./check-log.js";
 import { planOf, recordTableOf } from "./plan.js";
@@ -41,7 +41,7 @@ function* migrating(db: Database, table: string): Steps<void> {
     } catch (error) {
       if (Date.now() >= end) throw error;
       if (isBusy(error)) yield* waitOnBusy(db);
-      // Of two batches at once the second finds what the first has made.
+      // Of two scripts or batches at once the second finds what the first has made.
       else if (!plan || `${plan}` === `${yield* planNow(db, table)}`) throw error;
     }
   }
@@ -53,6 +53,9 @@ function* planNow(db: Database, table: string): Steps<string[]> {
 
 function* apply(db: Database, table: string, plan: readonly string[]): Steps<void> {
   if ("rollback" in db) return yield* inside(db, table);
+  const client = libsqlFile(db);
+  // Nothing of a script stays open when it is refused, as a refused BEGIN or COMMIT of `transaction` would.
+  if (client) return yield* done(client.executeMultiple(script(plan)));
   let begun = false;
   const attempt = (tx: Database) => {
     begun = true;
@@ -77,6 +80,20 @@ function* inside(tx: Database, table: string): Steps<void> {
   for (const statement of yield* planNow(tx, table)) yield* done(tx.run(sql.raw(statement)));
 }
 
+interface LibsqlClient {
+  executeMultiple(sql: string): PromiseLike<void>;
+  reconnect?(): unknown;
+}
+
+function libsqlFile(db: Database): LibsqlClient | undefined {
+  const client = Reflect.get(db, "$client") as Partial<LibsqlClient & { protocol: string }> | undefined;
+  return client?.protocol === "file" && client.executeMultiple ? (client as LibsqlClient) : undefined;
+}
+
+function script(plan: readonly string[]): string {
+  return ["BEGIN IMMEDIATE", ...plan, "COMMIT"].join(";\n");
+}
+
 // Each driver has its own way to say it: a code, or no more than SQLite's words.
 const BUSY = /^SQLITE_BUSY|^TRANSACTION_ACTIVE$|database is locked/;
 
@@ -89,15 +106,15 @@ function isBusy(error: unknown): boolean {
 }
 
 function* waitOnBusy(db: Database): Steps<void> {
-  const client = (db as { $client?: { protocol?: string; reconnect?: () => unknown } }).$client;
-  if (client?.protocol === "file" && client.reconnect) {
+  const client = libsqlFile(db);
+  if (client?.reconnect) {
     // A refused connection of libsql would later answer OK to writes that it never commits (libsql-client-ts #352).
     yield* turn();
     yield* done(client.reconnect());
   }
   const milliseconds = 2 + Math.random() * 20;
-  // `select 1` asks nothing of the file.
-  const isSync = !isPending(db.values(sql`select 1`));
+  // Not found out by a query: that would be refused as well.
+  const isSync = Reflect.get(db, "resultKind") === "sync";
   if (!isSync) yield* done(pause(milliseconds));
   else if (typeof SharedArrayBuffer === "function") {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);

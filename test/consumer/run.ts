@@ -187,13 +187,20 @@ function testModules(): void {
 }
 
 function testMigrationsOfTheApp(): void {
+  check("init says what to run where there are no migrations yet", () => {
+    const { status, stderr } = attempt(app, "npx", ["drizzle-event-log", "init"]);
+    assert.equal(status, 1);
+    assert.match(stderr, /npx drizzle-kit generate/);
+  });
   check("drizzle-kit finds the re-exported table and makes its migration", () =>
     generate("--name", "tables"),
   );
-  check("drizzle-kit takes the shipped triggers as a custom migration, and migrates", () => {
-    generate("--custom", "--name", "append-only");
-    const triggers = join(packed, "drizzle/0001_append_only.sql");
-    cpSync(triggers, join(app, "migrations/0001_append-only.sql"));
+  check("init adds the triggers of both logs as a custom migration, once, and prints a cortex id", () => {
+    const { stdout } = run(app, "npx", ["drizzle-event-log", "init"]);
+    assert.match(stdout, /^migrations\/0001_append-only.sql has the triggers of events, memory_events/);
+    assert.match(stdout, /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/m);
+    const again = run(app, "npx", ["drizzle-event-log", "init"]).stdout;
+    assert.match(again, /migrations has the triggers of events, memory_events already/);
     run(app, "npx", ["drizzle-kit", "migrate"]);
   });
   check("drizzle-kit sees no changes after that", () => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createClient } from "@libsql/client";
 import { append, forTrace, type StoredEvent } from "drizzle-event-log";
+import { checkLog } from "drizzle-event-log/migrations";
 import { eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/libsql";
 import { promise } from "./promise.js";
@@ -63,10 +64,12 @@ await promise("a custom table takes the app's own actions, by type and at run ti
 });
 
 await promise(
-  "the shipped triggers, copied into the app's migrations, refuse UPDATE and DELETE",
+  "the triggers in the app's migrations refuse UPDATE and DELETE, and checkLog misses nothing",
   async () => {
     await assert.rejects(client.execute("update events set origin = 'x'"), /append-only/);
     await assert.rejects(client.execute("delete from events"), /append-only/);
     assert.equal((await forTrace(db, "n1")).length, 1);
+    assert.deepEqual(await checkLog(db), { ok: true, problems: [] });
+    assert.deepEqual(await checkLog(db, { table: memoryEvents }), { ok: true, problems: [] });
   },
 );
