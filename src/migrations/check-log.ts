@@ -2,8 +2,9 @@ import { getTableName } from "drizzle-orm";
 import { checkDatabase, type Database, type Result } from "../database.js";
 import { checkedOptions } from "../input-error.js";
 import type { LogProblem } from "../migration-error.js";
-import { type EventsTable, tableOf } from "../schema.js";
+import type { EventsTable } from "../schema.js";
 import { run, type Steps } from "../steps.js";
+import { tableOf } from "../table.js";
 import { definitionOf, problemsOf } from "./definition.js";
 import { schemaRows } from "./state.js";
 

@@ -1,8 +1,8 @@
 import { getTableName, sql } from "drizzle-orm";
 import { checkDatabase, type Database, type Result } from "../database.js";
 import { checkedOptions } from "../input-error.js";
-import { tableOf } from "../schema.js";
 import { done, inTurn, run, type Steps, turn } from "../steps.js";
+import { tableOf } from "../table.js";
 import { pause } from "../wait.js";
 import type { MigrationOptions } from "./check-log.js";
 import { planOf, recordTableOf } from "./plan.js";

@@ -1,6 +1,6 @@
 import { getTableName } from "drizzle-orm";
 import { checkedOptions } from "../input-error.js";
-import { tableOf } from "../schema.js";
+import { tableOf } from "../table.js";
 import type { MigrationOptions } from "./check-log.js";
 import { statementsOf } from "./definition.js";
 import { MIGRATIONS } from "./sql.js";

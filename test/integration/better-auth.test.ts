@@ -4,10 +4,9 @@ import { betterAuth } from "better-auth";
 import { drizzleAdapter } from "better-auth/adapters/drizzle";
 import { feed, openCortex } from "drizzle-event-log";
 import { type LibsqlDatabase, openLibsql, writeTogether } from "drizzle-event-log/libsql";
-import { migrationsFolder, migrationsTable } from "drizzle-event-log/migrations";
+import { migrateEvents } from "drizzle-event-log/migrations";
 import { generateSQLiteDrizzleJson, generateSQLiteMigration } from "drizzle-kit/api";
 import { drizzle } from "drizzle-orm/libsql";
-import { migrate } from "drizzle-orm/libsql/migrator";
 import { expect, test } from "vitest";
 import { ALPHA } from "../fixture.js";
 import { cleanUps, hold, newFile } from "../libsql/local-file.js";
@@ -19,7 +18,7 @@ const cortex = openCortex({ id: ALPHA, origin: "app" });
 
 async function prepared(db: LibsqlDatabase, transaction: boolean) {
   cleanUps.push(() => db.$client.close());
-  await migrate(db, { migrationsFolder, migrationsTable });
+  await migrateEvents(db);
   const tables = await generateSQLiteDrizzleJson(schema);
   const none = await generateSQLiteDrizzleJson({});
   await db.$client.migrate(await generateSQLiteMigration(none, tables));
