@@ -185,7 +185,7 @@ const OBJECTS: typeof SETTLED = [
 
 /** More events than a call may make of one; not without end, for what folds them has to come to it. */
 function* tooMany(): Generator<unknown> {
-  for (let i = 0; i < 50_000; i++) yield { action: "create", traceId: "t", cortexId: ULID, origin: "o" };
+  for (let i = 0; i < 5_000; i++) yield { action: "create", traceId: "t", cortexId: ULID, origin: "o" };
   trap();
 }
 
@@ -229,6 +229,8 @@ export function nearly(random: Random, value: unknown): unknown {
   const inside = Array.isArray(value) || isPlain(value);
   const roll = random();
   if (typeof value === "function" && roll < 0.8) return callback(random);
+  if (typeof value === "number" && roll < 0.5) return pick(random, NUMBERS);
+  if (typeof value === "string" && roll < 0.5) return pick(random, TEXTS);
   if (!inside || roll < 0.15) return garbage(random);
   if (roll < 0.22) return lying(random, value);
   if (roll < 0.26) return throwing(random, value);
