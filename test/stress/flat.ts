@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { FlatArguments, FlatReport, Sample } from "./flat-writer.js";
 import { control, type Harness, heard, none, plural, startChild, withDirectory } from "./harness.js";
+import { FORMS, REFUSED_FORMS } from "./marks.js";
 
 /** What it may grow by, in MiB: the caches of SQLite and of V8 fill up. */
 const HEAP = 2;
@@ -14,7 +15,8 @@ export const flat: Harness = {
   required: `after a warm-up heap +≤ ${HEAP} MiB, process +≤ ${RSS} MiB, log ≤ ${LOG} MiB, no descriptor more; clients left open must show`,
   timeout: [300_000, 1_800_000],
   async run({ short }) {
-    const own = await runFlat(short ? 20_000 : 200_000, false);
+    const writes = short ? 20_000 : 200_000;
+    const own = await runFlat(writes, false);
     const leaking = await runFlat(1_000, true);
     if (own.errors.length > 0) console.error("flat:", own.errors);
     const [heap, rss] = [grown(own, "heap") / 2 ** 20, grown(own, "rss") / 2 ** 20];
@@ -22,8 +24,12 @@ export const flat: Harness = {
     const [descriptors, leaked] = [grown(own, "descriptors"), grown(leaking, "descriptors")];
     return {
       ran: "writes in all ways, refused ones among them, reads, snapshots, large arguments, ever new texts; 8 lanes",
-      count: plural(own.stored, "write"),
+      count: plural(writes, "write"),
       figures: [
+        [
+          `${own.stored} stored`,
+          own.stored === (writes * FORMS.length) / (FORMS.length + REFUSED_FORMS.length),
+        ],
         none(own.errors.length, "errors"),
         [`heap ${signed(heap)} MiB`, heap <= HEAP],
         [`process ${signed(rss)} MiB of ${(own.samples.at(-1)!.rss / 2 ** 20).toFixed(0)}`, rss <= RSS],

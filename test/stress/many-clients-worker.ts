@@ -1,7 +1,8 @@
 // A client of its own, in a thread of its own where it is started as one.
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
+import { sql } from "drizzle-orm";
+import { watchLoop } from "./loop-block.js";
 import { type ClientKind, marks, openAs } from "./marks.js";
 
 export interface ClientArguments {
@@ -11,6 +12,8 @@ export interface ClientArguments {
   from: number;
   writes: number;
   lanes: number;
+  /** Whether its commits wait for the disk. */
+  isFull: boolean;
 }
 
 export interface ClientReport {
@@ -22,11 +25,11 @@ export interface ClientReport {
 
 if (parentPort) parentPort.postMessage(await writeAsClient(workerData as ClientArguments));
 
-export async function writeAsClient({ url, client, from, writes, lanes }: ClientArguments) {
+export async function writeAsClient({ url, client, from, writes, lanes, isFull }: ClientArguments) {
   const report: ClientReport = { stored: 0, errors: [], longestBlock: 0 };
   const db = await openAs(client, url);
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  delay.enable();
+  if (!isFull) await db.run(sql`pragma synchronous = off`).catch(() => {}); // Of the control it may be refused.
+  const stop = watchLoop();
   let begun = 0;
   await Promise.all(
     Array.from({ length: lanes }, async () => {
@@ -39,8 +42,7 @@ export async function writeAsClient({ url, client, from, writes, lanes }: Client
       }
     }),
   );
-  delay.disable();
-  report.longestBlock = delay.max / 1e6;
+  report.longestBlock = stop();
   db.$client.close();
   return report;
 
