@@ -46,18 +46,18 @@ const opened = {
 /** Like D1, when it has no `begin`: its batches are atomic. */
 function openProxy(file: string, onlyBatches: boolean) {
   const client = new SQLite(file);
-  const query = async (text: string, params: unknown[], method: string) => {
+  const answer = (text: string, params: unknown[], method: string) => {
     if (onlyBatches && /^(begin|savepoint)/.test(text)) throw new Error("no transactions here");
     const statement = client.prepare(text);
     if (!statement.reader) return { rows: [statement.run(...params)] as any[] };
     const rows = statement.raw().all(...params);
     return { rows: (method === "get" ? rows[0] : rows) as any[] };
   };
+  const query = async (text: string, params: unknown[], method: string) => answer(text, params, method);
   return drizzleProxy(query, async (batch) => {
     client.exec("begin immediate");
     try {
-      const results = [];
-      for (const { sql, params, method } of batch) results.push(await query(sql, params, method));
+      const results = batch.map(({ sql, params, method }) => answer(sql, params, method));
       client.exec("commit");
       return results;
     } catch (error) {
@@ -142,6 +142,13 @@ describe.each(drivers)("migrateEvents on %s", (_name, open) => {
     expect(before.records).toEqual(
       MIGRATIONS.map(({ hash, createdAt }) => ({ hash, created_at: createdAt })),
     );
+  });
+
+  test("a log of another name is not taken for this one by Drizzle's own migrator", async () => {
+    const file = newFile();
+    await migrateEvents(open(file) as ReturnType<typeof opened.libsql>, { table: audit });
+    migrateSync(opened["better-sqlite3"](file), kitFolder);
+    expect(checkLog(opened["better-sqlite3"](file))).toEqual({ ok: true, problems: [] });
   });
 
   test("it has nothing to do after Drizzle's own migrator", async () => {
