@@ -477,7 +477,8 @@ async function outcomeOf(run: () => unknown): Promise<Outcome> {
   const took = () => process.cpuUsage(start).user / 1000;
   try {
     const pending = run();
-    const answer = await (types.isPromise(pending) ? within(pending) : pending);
+    // Not awaited unless it is a promise: an answer may have a then of its own.
+    const answer = types.isPromise(pending) ? await within(pending) : pending;
     return { answer, took: took() };
   } catch (error) {
     return { error, took: took() };
