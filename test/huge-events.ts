@@ -121,10 +121,8 @@ async function read(): Promise<void> {
   );
   found.heads = (await heads(db, "trace")).map(({ seq }) => seq);
   found.divergences = (await divergences(db)).map((one) => one.heads.map(({ seq }) => seq));
-  const count = {
-    update: (n: number, event: { seq?: number }) => n + (isWhole(event as StoredEvent) ? 1 : 0),
-  };
-  found.stateAt = await stateAt(db, "trace", { seq: COUNT }, count, 0);
+  const sum: Reducer<number> = { update: (n, event) => n + (isWhole(event as StoredEvent) ? 1 : 0) };
+  found.stateAt = await stateAt(db, "trace", { seq: COUNT }, sum, 0);
   const known: Record<string, number> = {};
   const lacked = until(async () => {
     const page = await missing(db, known);
