@@ -30,7 +30,7 @@ export const mixedWriters: Harness = {
   name: "mixed-writers",
   fault: "mixed writers",
   required: "0 acknowledged lost, 0 refused present, 0 partial, none fails; @libsql/client must lose",
-  timeout: [240_000, 1_800_000],
+  timeout: [300_000, 3_600_000],
   async run({ short }) {
     const own = await runMixed("own", short ? 600 : 20_000);
     const plain = await runMixed("plain", short ? 100 : 1_000);
