@@ -19,7 +19,7 @@ export async function openLibsql(url = ":memory:") {
   const client: Client = createClient({ url });
   const statements: Statement[] = [];
   const logger = { logQuery: (sql: string, params: unknown[]) => void statements.push({ sql, params }) };
-  const db = drizzle(client, { logger });
+  const db = drizzle({ client, logger });
   await migrateEvents(db);
   statements.length = 0;
   return { client, db, statements };

@@ -29,13 +29,19 @@ export interface Outcome {
 }
 
 /** Runs a command to its end, without input; for one that must succeed see `run`. */
-export function attempt(cwd: string, command: string, args: readonly string[], env = {}): Outcome {
+export function attempt(
+  cwd: string,
+  command: string,
+  args: readonly string[],
+  env = {},
+  timeout = 300_000,
+): Outcome {
   const outcome = spawnSync(command, args, {
     cwd,
     env: { ...ENV, ...env },
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: 300_000,
+    timeout,
     maxBuffer: 2 ** 26,
   });
   if (outcome.error) throw outcome.error;
@@ -43,8 +49,14 @@ export function attempt(cwd: string, command: string, args: readonly string[], e
 }
 
 /** Runs a command and throws an error with all its output unless it exits with 0. */
-export function run(cwd: string, command: string, args: readonly string[], env = {}): Outcome {
-  const outcome = attempt(cwd, command, args, env);
+export function run(
+  cwd: string,
+  command: string,
+  args: readonly string[],
+  env = {},
+  timeout = 300_000,
+): Outcome {
+  const outcome = attempt(cwd, command, args, env, timeout);
   if (outcome.status !== 0) {
     const { status, stdout, stderr } = outcome;
     throw new Error(`${command} ${args.join(" ")} exited with ${status}\n${stdout}${stderr}`);

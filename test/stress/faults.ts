@@ -173,7 +173,7 @@ async function runScenario(template: string, kind: ClientKind, plan: Plan, steps
   const witness = await openLibsql(`file:${file}`);
   const url = `file:${file}`;
   const client = kind === "own" ? (await openLibsql(url)).$client : createClient({ url, timeout: 20 });
-  const db = drizzle(faultyClient(client, plan)) as Log;
+  const db = drizzle({ client: faultyClient(client, plan) }) as Log;
   const found = { calls: 0, partial: 0, notOnce: 0, stamps: 0, unhealed: 0 };
 
   for (const step of steps) {

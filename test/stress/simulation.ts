@@ -459,10 +459,10 @@ function sqliteLog(): Log {
   template ??= openSqlite().client.serialize();
   const client = new SQLite(template);
   const log: Log = {
-    db: drizzle(client),
+    db: drizzle({ client }),
     transaction: async (steps) => log.db.transaction((tx: unknown) => runSteps(steps(tx))),
     restart() {
-      log.db = drizzle(client);
+      log.db = drizzle({ client });
     },
     close: () => client.close(),
   };

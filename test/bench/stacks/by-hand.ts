@@ -37,7 +37,7 @@ const events = sqliteTable(
 export const byHand: Stack = {
   name: "by hand",
   schema: "bare",
-  open: async (file) => plainLog(drizzle(createClient({ url: `file:${file}` }))),
+  open: async (file) => plainLog(drizzle({ client: createClient({ url: `file:${file}` }) })),
 };
 
 /** The same on the database that this package opens. */

@@ -13,7 +13,7 @@ export const plainDrizzle: Stack = {
   schema: "events",
   open: async (file) => {
     const client = createClient({ url: `file:${file}` });
-    const db = drizzle(client);
+    const db = drizzle({ client });
     const appendOne = async (event: BenchEvent) => void (await db.insert(events).values(rowOf(event)));
     const log: Log = {
       synchronous: (mode) => db.run(`pragma synchronous = ${mode}`),

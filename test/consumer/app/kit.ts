@@ -9,7 +9,7 @@ import { promise } from "./promise.js";
 import { memoryEvents, notes } from "./schema.js";
 
 const client = createClient({ url: "file:app.db" });
-const db = drizzle(client, { schema: { notes } });
+const db = drizzle({ client, schema: { notes } });
 const me = { cortexId: "01KAS3D2M80000000000000000", origin: "consumer" };
 
 const title = async () => (await db.select().from(notes).where(eq(notes.id, "n1")).get())?.title;

@@ -17,7 +17,7 @@ type Driver = { migrate(migrations: Migrations): unknown; asCode(): unknown; all
 
 function libsql(): Driver {
   const client = createClient({ url: ":memory:" });
-  const db = drizzle(client);
+  const db = drizzle({ client });
   return {
     migrate: (migrations) => migrate(db, migrations),
     asCode: async () => {

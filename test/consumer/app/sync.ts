@@ -9,7 +9,7 @@ import { migrate } from "drizzle-orm/better-sqlite3/migrator";
 import { notes } from "./notes.js";
 import { promise } from "./promise.js";
 
-const db = drizzle(new Database(":memory:"));
+const db = drizzle({ client: new Database(":memory:") });
 migrate(db, { migrationsFolder: "./own-migrations" });
 migrateEvents(db);
 const me = { cortexId: "01KAS3D2M80000000000000000", origin: "consumer" };
