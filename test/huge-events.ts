@@ -18,10 +18,9 @@ import {
   tail,
 } from "drizzle-event-log";
 import { databasePeer, missing, pull } from "drizzle-event-log/federation";
-import { migrationsFolder, migrationsTable } from "drizzle-event-log/migrations";
+import { migrateEvents } from "drizzle-event-log/migrations";
 import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/libsql";
-import { migrate } from "drizzle-orm/libsql/migrator";
 
 type Page = StoredEvent[];
 
@@ -34,7 +33,7 @@ const BETA = "01BX5ZZKBKACTAV9WEVGEMMVS0";
 
 async function open(name: string) {
   const db = drizzle(createClient({ url: `file:${name}` }));
-  await migrate(db, { migrationsFolder, migrationsTable });
+  await migrateEvents(db);
   return db;
 }
 
