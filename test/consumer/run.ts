@@ -87,7 +87,7 @@ function testContents(): void {
   const modules = sources.map((file) => file.replace(/^src/, "dist").replace(/\.ts$/, ""));
   const built = modules.flatMap((name) => [".js", ".js.map", ".d.ts", ".d.ts.map"].map((end) => name + end));
   const migrations = filesIn(REPO, "drizzle");
-  const documents = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
+  const documents = [...filesIn(REPO, "docs"), "CHANGELOG.md", "LICENSE", "README.md", "package.json"];
 
   check("the tarball holds the build, its sources, the migrations, the documents, and nothing else", () => {
     const expected = [...built, ...sources, ...migrations, ...documents];
