@@ -356,9 +356,20 @@ const recipes: Record<string, Recipe | typeof constant | typeof errors> = {
   },
   writeTogether: { args: () => [libsqlWorld().db, async () => 1], allows: () => true },
   DeadlineError: errors,
+  deadlineErrorCodes: constant,
+  LibsqlFileError: errors,
+  libsqlFileErrorCodes: constant,
 
   // drizzle-event-log/migrations
-  migrationsFolder: constant,
+  migrateEvents: { args: ({ db }) => [db, {}], check: (_, answer) => expect(answer).toBeUndefined() },
+  checkLog: {
+    args: ({ db }) => [db, {}],
+    check: (_, answer) => expect(answer).toEqual({ ok: true, problems: [] }),
+  },
+  migrationStatements: {
+    args: () => [{}],
+    check: (_, answer) => answer.every((text: string) => expect(text).toContain("CREATE ")),
+  },
   migrationsTable: constant,
 };
 
@@ -374,7 +385,8 @@ const codes: Record<string, readonly string[]> = {
   CursorError: root.cursorErrorCodes,
   MigrationError: root.migrationErrorCodes,
   PeerError: federation.peerErrorCodes,
-  DeadlineError: ["DEADLINE"],
+  DeadlineError: libsql.deadlineErrorCodes,
+  LibsqlFileError: libsql.libsqlFileErrorCodes,
 };
 
 function isTyped(error: any): boolean {
