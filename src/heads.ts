@@ -8,7 +8,7 @@ import type { EventsTable } from "./schema.js";
 import { checkLimit, selectAll } from "./select.js";
 import { done, run, type Steps, turn } from "./steps.js";
 import { tableOf } from "./table.js";
-import { counterOf, type VectorClock } from "./vector-clock.js";
+import type { VectorClock } from "./vector-clock.js";
 
 export interface Divergence<A extends Actions = Action> {
   traceId: string;
@@ -81,6 +81,7 @@ function* findDivergences<A extends Actions>(
       if (ids.length < 2) continue;
       found.push({ traceId, heads: yield* selectIds(db, table, ids) });
       if (found.length === limit) return found;
+      yield* turn();
     }
     if (traceIds.length < size) return found;
     from = traceIds.at(-1)!;
@@ -92,19 +93,14 @@ function* findDivergences<A extends Actions>(
 const CANDIDATES = 50;
 const CLOCKS = 500;
 
-/** The last event of a trace that a cortex wrote, of those with a clock. */
-interface Last {
-  id: string;
-  counter: number;
-  vclock: VectorClock;
-}
-
 /** A trace as far as it has been read. */
 interface Reading {
   traceId: string;
   lastId: string;
-  /** By cortex. */
-  lasts: Map<string, Last>;
+  /** The last event that each cortex wrote, of those with a clock. */
+  lasts: Map<string, { id: string; counter: number }>;
+  /** How many events of each cortex the others have counted. */
+  counted: Map<string, number>;
 }
 
 /** The ids of the heads of each trace, in order. */
@@ -113,7 +109,11 @@ function* readHeads(
   table: EventsTable<any>,
   traceIds: readonly string[],
 ): Steps<Map<string, string[]>> {
-  const traces = traceIds.map((traceId): Reading => ({ traceId, lastId: "", lasts: new Map() }));
+  const traces = traceIds.map(
+    (traceId): Reading => ({
+      ...{ traceId, lastId: "", lasts: new Map(), counted: new Map() },
+    }),
+  );
   for (let rest = traces; rest.length > 0; ) {
     // Each trace goes on from its own place: one order over several would have to be sorted, or passed over again.
     const limit = Math.ceil(CLOCKS / rest.length);
@@ -129,30 +129,29 @@ function* readHeads(
     rest = rest.filter((_, i) => pieces[i]!.length === limit);
     if (rest.length > 0) yield* turn();
   }
-  return new Map(traces.map(({ traceId, lasts }) => [traceId, headsOf(lasts)]));
+  return new Map(traces.map((trace) => [trace.traceId, headsOf(trace)]));
 }
 
 type Piece = readonly [id: string, cortexId: string, counter: number, vclock: VectorClock][];
 
+/** Keeps no clock: those of a trace may come to megabytes. */
 function goOn(trace: Reading, piece: Piece): void {
+  const { lasts, counted } = trace;
   for (const [id, cortexId, counter, vclock] of piece) {
-    if (counter > (trace.lasts.get(cortexId)?.counter ?? 0))
-      trace.lasts.set(cortexId, { id, counter, vclock });
+    if (counter > (lasts.get(cortexId)?.counter ?? 0)) lasts.set(cortexId, { id, counter });
+    for (const other in vclock) {
+      const count = vclock[other]!;
+      if (other !== cortexId && count > (counted.get(other) ?? 0)) counted.set(other, count);
+    }
     trace.lastId = id;
   }
 }
 
-/**
- * The ids of those that no other has counted. A cortex has counted all of its own events, so the last ones of
- * each are enough, and it is known what they have counted without comparing whole clocks.
- */
-function headsOf(lasts: ReadonlyMap<string, Last>): string[] {
+/** The ids of those that no other has counted: a cortex's own events before its last one all are. */
+function headsOf({ lasts, counted }: Reading): string[] {
   const heads: string[] = [];
   for (const [cortexId, { id, counter }] of lasts) {
-    const isCounted = Array.from(lasts).some(
-      ([other, { vclock }]) => other !== cortexId && counterOf(vclock, cortexId) >= counter,
-    );
-    if (!isCounted) heads.push(id);
+    if (counter > (counted.get(cortexId) ?? 0)) heads.push(id);
   }
   return heads.sort();
 }
