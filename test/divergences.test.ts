@@ -5,8 +5,9 @@ import { watchLoop } from "./stress/loop-block.js";
 
 const HEADS = 250;
 const TRACES = 500;
-// The longest that the event loop may stand still, in milliseconds.
-const LONGEST = 150;
+// The longest that the event loop may stand still, in milliseconds: a tenth is what it takes alone. Comparing whole
+// clocks took 780 and more.
+const LONGEST = 500;
 
 const cortexes = Array.from({ length: HEADS }, () => newULID());
 const merger = newULID();
