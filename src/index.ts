@@ -1,4 +1,5 @@
-export { type AppendOptions, type AppendQuery, append, appendQuery } from "./append.js";
+export { type AppendOptions, append } from "./append.js";
+export { type AppendQuery, appendQuery } from "./append-query.js";
 export { clock } from "./clock.js";
 export { ConflictError, type ConflictErrorCode, conflictErrorCodes } from "./conflict.js";
 export {

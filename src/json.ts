@@ -117,14 +117,14 @@ function setOwn(object: Record<string, unknown>, key: string, value: unknown): v
 
 export function parseJson(text: string, field: string): unknown {
   // JSON.parse takes whatever has a text.
-  if (typeof text !== "string")
-    throw new InputError("INVALID_JSON", field, `is not JSON, but ${shapeOf(text)}`);
+  if (typeof text !== "string") {
+    throw new InputError("INVALID_JSON", field, `must be JSON as text, got ${shapeOf(text)}`);
+  }
   try {
-    if (typeof text === "string") return JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     throw new InputError("INVALID_JSON", field, "is not JSON");
   }
-  throw new InputError("INVALID_JSON", field, `must be JSON as text, got ${shapeOf(text)}`);
 }
 
 /** Whether two JSON values say the same: the order of an object's keys does not matter. */

@@ -1,4 +1,4 @@
-import { decodeTime, encodeTime, incrementBase32, TIME_MAX } from "ulid";
+import { decodeTime, encodeTime, TIME_MAX } from "ulid";
 import { checkedOptions, checkFunction, InputError, shapeOf } from "./input-error.js";
 import { disregard } from "./wait.js";
 
@@ -45,7 +45,7 @@ export function checkedSource({
 function ulidAfter(last: string, now: number, randomness: () => number): string {
   const time = timePart(now);
   if (time > last) return time + randomPart(randomness);
-  if (!last.endsWith(LAST_RANDOM)) return incrementBase32(last);
+  if (!last.endsWith(LAST_RANDOM)) return countUp(last);
   return ulidAfter("", ulidTime(last) + 1, randomness);
 }
 
@@ -69,16 +69,21 @@ export function ulidTime(id: string): number {
  */
 export function ulidBeyond(last: string, now: number, randomness: () => number): string {
   if (timePart(now) > last) return ulidAfter(last, now, randomness);
-  const digits = Array.from(last, (char) => ALPHABET.indexOf(char));
-  let carry = 1;
-  for (let i = 25; i >= 0; i--) {
-    const sum = digits[i]! + (i > 13 ? randomDigit(randomness) : 0) + carry;
-    digits[i] = sum % 32;
-    carry = sum >= 32 ? 1 : 0;
-  }
-  const next = digits.map((digit) => ALPHABET[digit]).join("");
+  const next = countUp(last, (place) => (place > 13 ? randomDigit(randomness) : 0));
   if (isULID(next) && next > last) return next;
   throw new InputError("INVALID_NOW", "now", "has no id left after the last one in the log");
+}
+
+/** The next id, or one further by the number that `step` gives the digits of. After the last one comes the first. */
+function countUp(id: string, step: (place: number) => number = () => 0): string {
+  let carry = 1;
+  let next = "";
+  for (let place = id.length - 1; place >= 0; place--) {
+    const sum = ALPHABET.indexOf(id[place]!) + step(place) + carry;
+    next = ALPHABET[sum % 32] + next;
+    carry = sum >= 32 ? 1 : 0;
+  }
+  return next;
 }
 
 export function checkedTime(now: number): number {

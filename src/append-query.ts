@@ -1,0 +1,72 @@
+import { type Query, type QueryPromise, type SQL, type SQLWrapper, sql } from "drizzle-orm";
+import { type AppendOptions, encodeBatch, settle } from "./append.js";
+import { refuseConflicts } from "./conflict.js";
+import { checkDatabase, type Database, type Result } from "./database.js";
+import type { Action, Actions, NewEvent } from "./event.js";
+import { checkedOptions } from "./input-error.js";
+import { COLUMNS, valuesOf } from "./insert.js";
+import type { EventsTable } from "./schema.js";
+import { tableOf } from "./table.js";
+
+/**
+ * `append` as an unexecuted query, for `db.batch([...])`, which is atomic: the only such write on D1.
+ * It answers with the `seq` and `id` of each event it stored. An event that is already stored, by its id or for
+ * its idempotency key, is left out; a conflict fails the whole batch with the driver's constraint error. `data`
+ * and `meta` are compared here as JSON text.
+ *
+ * @throws InputError synchronously: the event is not valid.
+ * @throws ConflictError synchronously: two events given here have one id, one idempotency key, or one cortex and
+ * counter.
+ */
+export function appendQuery<D extends Database, A extends Actions = Action>(
+  db: D,
+  input: NewEvent<NoInfer<A>> | readonly NewEvent<NoInfer<A>>[],
+  options?: AppendOptions<A>,
+): AppendQuery<D> {
+  checkDatabase(db);
+  const { table, ...limits } = checkedOptions(options);
+  const log = tableOf({ table });
+  const batch = encodeBatch(input, limits);
+  refuseConflicts(batch.map(({ event }) => event));
+  const { fresh } = settle(batch, []);
+  // Whether it branches its trace cannot be asked first here; a mark too many costs `divergences` a look.
+  for (const encoded of fresh) encoded.branched = encoded.counter !== null;
+  const rows = JSON.stringify(fresh.map(valuesOf));
+  return db.insert(log).select(selectNew(log, rows)).returning({ seq: log.seq, id: log.id }) as never;
+}
+
+/** A query for `db.batch([...])`, or to run by itself: awaited, or with `all` on a synchronous driver. */
+export interface AppendQuery<D extends Database> extends QueryPromise<Appended[]>, SQLWrapper {
+  /** For the types of `db.batch`. */
+  readonly _: { readonly dialect: "sqlite"; readonly result: Appended[] };
+  all(): Result<D, Appended[]>;
+  run(): Result<D, unknown>;
+  toSQL(): Query;
+}
+
+interface Appended {
+  seq: number;
+  id: string;
+}
+
+/** The rows that are not stored yet. A key that says another thing makes the id NULL, which the table refuses. */
+function selectNew(table: EventsTable<any>, rows: string): SQL {
+  const [id, ...others] = NEW_VALUES;
+  const request = sql`from ${table} as stored where stored.idempotency_key = ${KEY}`;
+  return sql`select null, iif(exists (select 1 ${request}), null, ${id}), ${sql.join(others, sql`, `)}
+    from json_each(${rows}) where not exists (
+      select 1 from ${table} as stored where stored.id = ${id} and (${IDENTITY}) is (${sql.join(IDENTITY_VALUES, sql`, `)})
+    ) and not exists (
+      select 1 ${request} and stored.id <> ${id} and (${REQUEST}) is (${sql.join(REQUEST_VALUES, sql`, `)})
+    )`;
+}
+
+const newValue = (name: string) => sql.raw(`value->>${COLUMNS.indexOf(name)}`);
+const NEW_VALUES = COLUMNS.map(newValue);
+const KEY = newValue("idempotency_key");
+const IDENTITY_NAMES = COLUMNS.filter((name) => !["id", "counter", "branched"].includes(name));
+const IDENTITY = sql.raw(IDENTITY_NAMES.join(", "));
+const IDENTITY_VALUES = IDENTITY_NAMES.map(newValue);
+const REQUEST_NAMES = ["action", "trace_id", "data", "actor"];
+const REQUEST = sql.raw(REQUEST_NAMES.join(", "));
+const REQUEST_VALUES = REQUEST_NAMES.map(newValue);
