@@ -7,6 +7,7 @@ import { latest, type ReadOptions } from "./read.js";
 import { checkedSeq, checkLimit, type Selection, selectPage } from "./select.js";
 import { done, run, type Steps } from "./steps.js";
 import { tableOf } from "./table.js";
+import { type UpcastOptions, upcasting } from "./upcast.js";
 import { checkMilliseconds, checkSignal, nextTurn, pause } from "./wait.js";
 
 /** A place in one log: the `seq` and `id` of the last event seen. Any stored event is one. */
@@ -15,7 +16,7 @@ export interface Cursor {
   id: string;
 }
 
-export interface FeedOptions<A extends Actions = Action> extends ReadOptions<A> {
+export interface FeedOptions<A extends Actions = Action> extends ReadOptions<A>, UpcastOptions<A> {
   /** The last event already seen, by its seq or by seq and id. Default 0: from the beginning. */
   after?: number | Cursor;
   /** The most events in a page. Default 1,000. */
@@ -63,7 +64,7 @@ export class CursorError extends Error {
  * is the number of events passed over, not only of those returned.
  *
  * @throws InputError `INVALID_CURSOR`, `INVALID_LIMIT`, `INVALID_ACTION`, `INVALID_TRACE_ID`,
- * `INVALID_CORTEX_ID`, `INVALID_ACTOR`.
+ * `INVALID_CORTEX_ID`, `INVALID_ACTOR`, `INVALID_REDUCER`.
  * @throws CursorError the cursor is of another log.
  */
 export function feed<D extends Database, A extends Actions = Action>(
@@ -71,11 +72,12 @@ export function feed<D extends Database, A extends Actions = Action>(
   options?: FeedOptions<A>,
 ): Result<D, StoredEvent<A>[]> {
   checkDatabase(db);
-  const { after = 0, limit = 1000, ...rest } = checkedOptions(options);
+  const { after = 0, limit = 1000, upcasters, ...rest } = checkedOptions(options);
   checkLimit(limit);
   const cursor = checkedCursor(after);
   const filters = filtersOf(rest);
-  return run(db, readFeed(db, { table: tableOf(rest), filters, key: "seq", order: "asc" }, cursor, limit));
+  const selection = { table: tableOf(rest), filters, key: "seq", order: "asc" } as const;
+  return run(db, upcasting(upcasters, readFeed(db, selection, cursor, limit)));
 }
 
 function* readFeed<A extends Actions>(

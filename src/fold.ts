@@ -1,37 +1,21 @@
 import { sql } from "drizzle-orm";
 import { checkDatabase, type Database, type Result } from "./database.js";
-import type { Action, ActionOf, Actions, DataOf, Event, StoredEvent } from "./event.js";
+import type { Action, ActionOf, Actions, Event, StoredEvent } from "./event.js";
 import { checkName, checkTimestamp, checkULID } from "./field.js";
-import {
-  checkedOptions,
-  checkFunction,
-  InputError,
-  isRecord,
-  reading,
-  readingEach,
-  shapeOf,
-} from "./input-error.js";
+import { checkedOptions, InputError, isRecord, reading, readingEach, shapeOf } from "./input-error.js";
 import type { ReadOptions } from "./read.js";
 import { checkedSeq, eachPiece } from "./select.js";
 import { run } from "./steps.js";
 import { tableOf } from "./table.js";
+import { checkedFunctions, type UpcastOptions, upcastOf } from "./upcast.js";
 
 /** What each action does to the state. An action without an entry leaves it as it is. */
 export type Reducer<State, A extends Actions = Action> = {
   readonly [K in ActionOf<A>]?: (state: State, event: Extract<Event<A>, { action: K }>) => State;
 };
 
-/** Turns an old payload into the shape of today; it gets every payload of its action and knows the old ones. */
-export type Upcasters<A extends Actions = Action> = {
-  readonly [K in ActionOf<A>]?: (data: unknown) => DataOf<A, K>;
-};
-
 /** Which events count: up to an id, a seq or a timestamp, inclusive. */
 export type AsOf = { id: string } | { seq: number } | { timestamp: string };
-
-export interface FoldOptions<A extends Actions = Action> {
-  upcasters?: Upcasters<A>;
-}
 
 /**
  * The state that the events lead to, in the order given.
@@ -43,7 +27,7 @@ export function fold<State, A extends Actions = Action>(
   events: Iterable<Event<A>>,
   reducer: Reducer<State, A>,
   initial: State,
-  options?: FoldOptions<A>,
+  options?: UpcastOptions<A>,
 ): State {
   const step = stepOf(reducer, checkedOptions(options));
   const isList = reading("events", () => typeof Object(events)[Symbol.iterator] === "function");
@@ -69,7 +53,7 @@ export function stateAt<D extends Database, State, A extends Actions = Action>(
   asOf: AsOf,
   reducer: Reducer<State, NoInfer<A>>,
   initial: State,
-  options?: FoldOptions<NoInfer<A>> & ReadOptions<A>,
+  options?: UpcastOptions<NoInfer<A>> & ReadOptions<A>,
 ): Result<D, State> {
   checkDatabase(db);
   checkName(traceId, "INVALID_TRACE_ID", "traceId");
@@ -89,30 +73,16 @@ export function stateAt<D extends Database, State, A extends Actions = Action>(
 }
 
 /** What one event does to the state, upcast first. */
-function stepOf<State>(reducer: Reducer<State, any>, { upcasters = {} }: FoldOptions<any>) {
+function stepOf<State>(reducer: Reducer<State, any>, { upcasters }: UpcastOptions<any>) {
   const reducers = checkedFunctions(reducer, "reducer");
-  const upcasts = checkedFunctions(upcasters, "upcasters");
+  const upcast = upcastOf(upcasters);
   return (state: State, event: Event<any>): State => {
     if (typeof event !== "object" || event === null) {
       throw new InputError("INVALID_EVENT", "event", `must be an object, got ${shapeOf(event)}`);
     }
-    const action = reading("event", () => event.action);
-    const reduce = reducers.get(action);
-    const upcast = upcasts.get(action);
-    if (!reduce || !upcast) return reduce ? reduce(state, event) : state;
-    const copy = reading("event", () => ({ ...event }));
-    return reduce(state, { ...copy, data: upcast(copy.data) });
+    const reduce = reducers.get(reading("event", () => event.action));
+    return reduce ? reduce(state, upcast(event)) : state;
   };
-}
-
-/** A copy; as a map, for an action may be called "constructor". */
-function checkedFunctions(table: unknown, field: string): Map<string, (...args: any[]) => any> {
-  const entries = reading(field, () => {
-    if (isRecord(table)) return Object.entries(table).filter(([, value]) => value != null);
-    throw new InputError("INVALID_REDUCER", field, `must be an object, got ${shapeOf(table)}`);
-  });
-  for (const [action, value] of entries) checkFunction(value, "INVALID_REDUCER", `${field}.${action}`);
-  return new Map(entries as [string, (...args: any[]) => any][]);
 }
 
 function asOfFilter(asOf: AsOf): (event: StoredEvent<any>) => boolean {

@@ -35,7 +35,7 @@ export {
   type TailOptions,
   tail,
 } from "./feed.js";
-export { type AsOf, type FoldOptions, fold, type Reducer, stateAt, type Upcasters } from "./fold.js";
+export { type AsOf, fold, type Reducer, stateAt } from "./fold.js";
 export { type Divergence, type DivergenceOptions, divergences, heads } from "./heads.js";
 export { InputError, type InputErrorCode, inputErrorCodes } from "./input-error.js";
 export { formatEvent, type ParseOptions, parseEvent } from "./json-form.js";
@@ -56,6 +56,7 @@ export {
 } from "./read.js";
 export { createEventsTable, type EventsTable, events } from "./schema.js";
 export { isULID, newULID, type ULIDSource, ulidFactory, ulidTime } from "./ulid.js";
+export type { Upcasters, UpcastOptions } from "./upcast.js";
 export {
   type Causality,
   compareClocks,

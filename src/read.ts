@@ -7,13 +7,14 @@ import type { EventsTable } from "./schema.js";
 import { checkedSeq, checkLimit, selectAll, selectPage } from "./select.js";
 import { run } from "./steps.js";
 import { tableOf } from "./table.js";
+import { type UpcastOptions, upcasting } from "./upcast.js";
 
 export interface ReadOptions<A extends Actions = Action> {
   /** Default `events`. */
   table?: EventsTable<A>;
 }
 
-export interface TraceOptions<A extends Actions = Action> extends ReadOptions<A> {
+export interface TraceOptions<A extends Actions = Action> extends ReadOptions<A>, UpcastOptions<A> {
   /** The most events in the answer, which is then a page. Default: the whole history. */
   limit?: number;
   /** Only events with an id after this one. */
@@ -24,7 +25,7 @@ export interface TraceOptions<A extends Actions = Action> extends ReadOptions<A>
   order?: "asc" | "desc";
 }
 
-export interface LatestOptions<A extends Actions = Action> extends ReadOptions<A> {
+export interface LatestOptions<A extends Actions = Action> extends ReadOptions<A>, UpcastOptions<A> {
   /** The most events in the page. Default 100. */
   limit?: number;
   /** Only events that arrived before the one with this seq: the last of the page before. */
@@ -40,7 +41,7 @@ export interface LatestOptions<A extends Actions = Action> extends ReadOptions<A
  * With a `limit` the answer is a page: it may end early, at 16 MiB or so, and is empty only at the end. Without
  * one it is the whole history, however large.
  *
- * @throws InputError `INVALID_TRACE_ID`, `INVALID_CURSOR`, `INVALID_LIMIT`, `INVALID_ORDER`.
+ * @throws InputError `INVALID_TRACE_ID`, `INVALID_CURSOR`, `INVALID_LIMIT`, `INVALID_ORDER`, `INVALID_REDUCER`.
  */
 export function forTrace<D extends Database, A extends Actions = Action>(
   db: D,
@@ -49,7 +50,7 @@ export function forTrace<D extends Database, A extends Actions = Action>(
 ): Result<D, StoredEvent<A>[]> {
   checkDatabase(db);
   checkName(traceId, "INVALID_TRACE_ID", "traceId");
-  const { order = "asc", limit, after, before, ...rest } = checkedOptions(options);
+  const { order = "asc", limit, after, before, upcasters, ...rest } = checkedOptions(options);
   if (order !== "asc" && order !== "desc") {
     throw new InputError("INVALID_ORDER", "order", `must be "asc" or "desc", got ${shapeOf(order)}`);
   }
@@ -57,10 +58,9 @@ export function forTrace<D extends Database, A extends Actions = Action>(
   if (after !== undefined) filters.push(sql`id > ${checkedId(after, "after")}`);
   if (before !== undefined) filters.push(sql`id < ${checkedId(before, "before")}`);
   const selection = { table: tableOf(rest), filters, key: "id", order } as const;
-  return run(
-    db,
-    limit === undefined ? selectAll(db, selection) : selectPage(db, selection, checkLimit(limit)),
-  );
+  const steps =
+    limit === undefined ? selectAll<A>(db, selection) : selectPage<A>(db, selection, checkLimit(limit));
+  return run(db, upcasting(upcasters, steps));
 }
 
 /**
@@ -89,37 +89,39 @@ export function since<D extends Database, A extends Actions = Action>(
  * The events that arrived last, newest first. The next page is `before` the last one's seq. It may end early, at
  * 16 MiB or so, and is empty only at the end.
  *
- * @throws InputError `INVALID_LIMIT`, `INVALID_CURSOR`.
+ * @throws InputError `INVALID_LIMIT`, `INVALID_CURSOR`, `INVALID_REDUCER`.
  */
 export function latest<D extends Database, A extends Actions = Action>(
   db: D,
   options?: LatestOptions<A>,
 ): Result<D, StoredEvent<A>[]> {
   checkDatabase(db);
-  const { limit = 100, before, ...rest } = checkedOptions(options);
+  const { limit = 100, before, upcasters, ...rest } = checkedOptions(options);
   checkLimit(limit);
   const filters = [before === undefined ? sql`seq > 0` : sql`seq < ${checkedSeq(before, 1, "before")}`];
-  return run(db, selectPage(db, { table: tableOf(rest), filters, key: "seq", order: "desc" }, limit));
+  const selection = { table: tableOf(rest), filters, key: "seq", order: "desc" } as const;
+  return run(db, upcasting(upcasters, selectPage(db, selection, limit)));
 }
 
 /**
  * The event with this id, or undefined.
  *
- * @throws InputError `INVALID_ID`.
+ * @throws InputError `INVALID_ID`, `INVALID_REDUCER`.
  */
 export function getEvent<D extends Database, A extends Actions = Action>(
   db: D,
   id: string,
-  options?: ReadOptions<A>,
+  options?: ReadOptions<A> & UpcastOptions<A>,
 ): Result<D, StoredEvent<A> | undefined> {
   checkDatabase(db);
   checkULID(id, "INVALID_ID", "id");
-  const table = tableOf(checkedOptions(options));
+  const { upcasters, ...rest } = checkedOptions(options);
+  const selection = { table: tableOf(rest), filters: [sql`id = ${id}`], key: "id", order: "asc" } as const;
+  const steps = upcasting(upcasters, selectPage<A>(db, selection, 1));
   return run(db, selectOne());
 
   function* selectOne() {
-    const page = yield* selectPage(db, { table, filters: [sql`id = ${id}`], key: "id", order: "asc" }, 1);
-    return page[0];
+    return (yield* steps)[0];
   }
 }
 

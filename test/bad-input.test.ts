@@ -786,6 +786,10 @@ for (const [kind, options] of Object.entries(notObjects)) {
   refuseCall("INVALID_REDUCER", "upcasters", {
     [`fold, upcasters: ${kind}`]: () => fold([], {}, 0, { upcasters: given }),
     [`stateAt, upcasters: ${kind}`]: (_, db) => stateAt(db, "trace", { seq: 1 }, {}, 0, { upcasters: given }),
+    [`forTrace, upcasters: ${kind}`]: (_, db) => forTrace(db, "trace", { upcasters: given }),
+    [`feed, upcasters: ${kind}`]: (_, db) => feed(db, { upcasters: given }),
+    [`latest, upcasters: ${kind}`]: (_, db) => latest(db, { upcasters: given }),
+    [`getEvent, upcasters: ${kind}`]: (_, db) => getEvent(db, ALPHA, { upcasters: given }),
   });
   refuseCall("INVALID_SCHEMA", "schemas", {
     [`openCortex, schemas: ${kind}`]: () => openCortex({ ...CORTEX, schemas: given }),
