@@ -3,12 +3,12 @@ import { checkDatabase, type Database, type Result } from "./database.js";
 import type { Action, ActionOf, Actions, StoredEvent } from "./event.js";
 import { checkName, checkULID } from "./field.js";
 import { checkedOptions, entriesOf, InputError, isArray, reading, shapeOf } from "./input-error.js";
-import { latest, type ReadOptions } from "./read.js";
+import type { ReadOptions } from "./read.js";
 import { checkedSeq, checkLimit, type Selection, selectPage } from "./select.js";
 import { done, run, type Steps } from "./steps.js";
 import { tableOf } from "./table.js";
 import { type UpcastOptions, upcasting } from "./upcast.js";
-import { checkMilliseconds, checkSignal, nextTurn, pause } from "./wait.js";
+import { nextTurn } from "./wait.js";
 
 /** A place in one log: the `seq` and `id` of the last event seen. Any stored event is one. */
 export interface Cursor {
@@ -27,13 +27,6 @@ export interface FeedOptions<A extends Actions = Action> extends ReadOptions<A>,
   cortexId?: string;
   /** Only events of this actor: read through an index of its own. */
   actor?: string;
-}
-
-export interface TailOptions<A extends Actions = Action> extends FeedOptions<A> {
-  /** Ends the iteration. */
-  signal?: AbortSignal;
-  /** How long to wait before asking again when there is nothing new, in milliseconds. Default 1,000. */
-  interval?: number;
 }
 
 /** Every `code` of a `CursorError`. */
@@ -80,7 +73,7 @@ export function feed<D extends Database, A extends Actions = Action>(
   return run(db, upcasting(upcasters, readFeed(db, selection, cursor, limit)));
 }
 
-function* readFeed<A extends Actions>(
+export function* readFeed<A extends Actions>(
   db: Database,
   selection: Selection<A>,
   cursor: number | Cursor,
@@ -121,36 +114,7 @@ export async function* pages<A extends Actions = Action>(
   }
 }
 
-/**
- * The pages of the feed, and then new ones as they come: it ends only when `signal` aborts or the caller
- * leaves the loop. It asks the database again every `interval`, so it sees the events of any process.
- *
- * @throws InputError, CursorError as `feed` does, and `INVALID_INTERVAL`, `INVALID_SIGNAL`, at a step.
- */
-export async function* tail<A extends Actions = Action>(
-  db: Database,
-  options?: TailOptions<A>,
-): AsyncGenerator<StoredEvent<A>[], void, undefined> {
-  const { signal, interval = 1000, ...given } = checkedOptions(options);
-  const table = tableOf(given);
-  checkSignal(signal);
-  checkMilliseconds(interval, "INVALID_INTERVAL", "interval");
-  const filtered = filtersOf(given).length > 0;
-  let after = checkedCursor(given.after === undefined ? 0 : given.after);
-  while (!signal?.aborted) {
-    // What a filter has passed over by now need not be passed over at every interval.
-    const [end]: StoredEvent<A>[] = filtered ? await latest(db, { limit: 1, table }) : [];
-    for await (const page of pages(db, { ...given, after })) {
-      yield page;
-      if (signal?.aborted) return;
-      after = cursorOf(page);
-    }
-    if (end && end.seq > (typeof after === "number" ? after : after.seq)) after = cursorOf([end]);
-    await pause(interval, signal);
-  }
-}
-
-function checkedCursor(after: unknown): number | Cursor {
+export function checkedCursor(after: unknown): number | Cursor {
   if (typeof after !== "object" || after === null) return checkedSeq(after, 0, "after");
   return reading("after", () => {
     const { seq, id } = after as Partial<Cursor>;
@@ -159,7 +123,7 @@ function checkedCursor(after: unknown): number | Cursor {
   });
 }
 
-function filtersOf({ actions, traceId, cortexId, actor }: FeedOptions<any>): SQL[] {
+export function filtersOf({ actions, traceId, cortexId, actor }: FeedOptions<any>): SQL[] {
   const filters: SQL[] = [];
   if (actor !== undefined) {
     checkName(actor, "INVALID_ACTOR", "actor");
@@ -190,7 +154,7 @@ function checkedActions(actions: unknown): string[] {
   });
 }
 
-function cursorOf(page: readonly StoredEvent<any>[]): Cursor {
+export function cursorOf(page: readonly StoredEvent<any>[]): Cursor {
   const { seq, id } = page.at(-1)!;
   return { seq, id };
 }

@@ -32,8 +32,6 @@ export {
   type FeedOptions,
   feed,
   pages,
-  type TailOptions,
-  tail,
 } from "./feed.js";
 export { type AsOf, fold, type Reducer, stateAt } from "./fold.js";
 export { type Divergence, type DivergenceOptions, divergences, heads } from "./heads.js";
@@ -55,6 +53,7 @@ export {
   type TraceOptions,
 } from "./read.js";
 export { createEventsTable, type EventsTable, events } from "./schema.js";
+export { type TailOptions, tail } from "./tail.js";
 export { isULID, newULID, type ULIDSource, ulidFactory, ulidTime } from "./ulid.js";
 export type { Upcasters, UpcastOptions } from "./upcast.js";
 export {

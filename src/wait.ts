@@ -10,8 +10,12 @@ export function nextTurn(): Promise<void> {
   });
 }
 
-/** Resolves after so many milliseconds, or as soon as the signal aborts. */
-export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+/** Resolves after so many milliseconds, or as soon as the signal aborts or the function is called that `begun` gets. */
+export function pause(
+  milliseconds: number,
+  signal?: AbortSignal,
+  begun?: (end: () => void) => void,
+): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {
       clearTimeout(timer);
@@ -19,6 +23,7 @@ export function pause(milliseconds: number, signal?: AbortSignal): Promise<void>
       resolve();
     };
     const timer = setTimeout(end, milliseconds);
+    begun?.(end);
     if (signal?.aborted) end();
     else signal?.addEventListener("abort", end);
   });

@@ -17,6 +17,8 @@ const files = new Map<string, DatabaseFile>();
 export class DatabaseFile {
   readonly writes = new WriteQueue();
   readonly writer: Connection;
+  /** Called in every commit. */
+  readonly listeners = new Set<() => void>();
   /** It was deleted or replaced: what is open is no longer what the path names. */
   isReplaced = false;
   #kinds = new StatementKinds();
@@ -27,6 +29,9 @@ export class DatabaseFile {
   #secret: string | undefined;
   #walLimit: number;
   #users = 0;
+  #watcher = this.#newReader();
+  /** How many connections the watcher has had: each counts anew. */
+  #watchers = 0;
   /** The writer sees tables that no reader can see. */
   #isPrivate = false;
   #ready: Promise<void> | undefined;
@@ -57,6 +62,7 @@ export class DatabaseFile {
     if (--this.#users > 0) return;
     files.delete(this.#key);
     this.writer.discard();
+    this.#watcher.discard();
     for (const reader of this.#readers.splice(0)) reader.discard();
   }
 
@@ -79,6 +85,17 @@ export class DatabaseFile {
     reader.rollback();
     if (this.#users > 0 && this.#readers.length < IDLE_READERS) this.#readers.push(reader);
     else reader.discard();
+  }
+
+  /** Another text after every commit, of any process; and always, if the file cannot be asked. */
+  version(): string {
+    if (this.#users === 0) return `${++this.#watchers}`;
+    try {
+      const { rows } = this.#watcher.run("PRAGMA data_version", [], "number");
+      return `${this.#watchers} ${rows[0]!.data_version}`;
+    } catch {
+      return `${++this.#watchers}`;
+    }
   }
 
   /** Where a text runs: what only the writer sees, only the writer reads. */
@@ -111,7 +128,7 @@ export class DatabaseFile {
     try {
       const answer = work(writer);
       writer.exec("COMMIT");
-      this.checkSame();
+      this.committed();
       return answer;
     } catch (error) {
       writer.rollback();
@@ -144,7 +161,7 @@ export class DatabaseFile {
       const result = writer.run(sql, args, intMode);
       this.notice(sql);
       this.#noticeSetting(sql);
-      this.checkSame();
+      this.committed();
       return result;
     } finally {
       writer.forget(sql);
@@ -169,7 +186,7 @@ export class DatabaseFile {
     if (isPlain && writer.inTransaction) writer.exec("COMMIT");
     writer.rollback();
     this.notice(sql);
-    this.checkSame();
+    this.committed();
     return failure;
   }
 
@@ -188,7 +205,12 @@ export class DatabaseFile {
   }
 
   /** After a commit, before it is acknowledged. @throws LibsqlFileError `FILE_REPLACED`. */
-  checkSame(): void {
+  committed(): void {
+    for (const listener of this.listeners) listener();
+    this.#checkSame();
+  }
+
+  #checkSame(): void {
     if (identityOf(this.#path) !== this.#identity) this.isReplaced = true;
     this.checkKept();
   }
@@ -202,7 +224,7 @@ export class DatabaseFile {
   }
 
   #connect(first: string): NativeDatabase {
-    this.checkSame(); // By its path another file would be opened, or a new one made.
+    this.#checkSame(); // By its path another file would be opened, or a new one made.
     const db = openNative(this.#path, this.#secret);
     db.exec(first);
     for (const setting of this.#settings.values()) db.exec(setting);

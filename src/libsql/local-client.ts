@@ -212,7 +212,7 @@ export class LocalClient implements Client {
       isWrite,
       intMode: this.#intMode,
       ran: (sql) => isWrite && file.notice(sql),
-      committed: () => isWrite && file.checkSame(),
+      committed: () => isWrite && file.committed(),
       ended: () => {
         this.#transactions.delete(transaction);
         ended();

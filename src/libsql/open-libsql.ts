@@ -2,6 +2,7 @@ import { type Client, type Config, createClient } from "@libsql/client";
 import { drizzle } from "drizzle-orm/libsql";
 import { InputError, shapeOf } from "../input-error.js";
 import { checkMilliseconds } from "../wait.js";
+import { tellCommits } from "../wake.js";
 import type { AnySchema, LibsqlConfig, LibsqlDatabase, NoSchema } from "./database.js";
 import { DatabaseFile } from "./database-file.js";
 import { LocalClient } from "./local-client.js";
@@ -52,8 +53,13 @@ export async function openLibsql<S extends AnySchema = NoSchema>(
 
   // It has done its part: checked the options, and found the file.
   client.close();
-  const open = () => DatabaseFile.open(path, options.encryptionKey, walLimit);
+  let file!: DatabaseFile;
+  const open = () => {
+    file = DatabaseFile.open(path, options.encryptionKey, walLimit);
+    return file;
+  };
   const local = await LocalClient.open(open, { intMode, deadline, idleLimit });
+  tellCommits(local, () => file);
   return drizzle({ client: local, ...config } as any) as LibsqlDatabase<S>;
 }
 

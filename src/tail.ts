@@ -1,0 +1,56 @@
+import { checkDatabase, type Database } from "./database.js";
+import type { Action, Actions, StoredEvent } from "./event.js";
+import { checkedCursor, cursorOf, type FeedOptions, filtersOf, pages } from "./feed.js";
+import { checkedOptions } from "./input-error.js";
+import { latest } from "./read.js";
+import { tableOf } from "./table.js";
+import { checkMilliseconds, checkSignal } from "./wait.js";
+import { watchCommits } from "./wake.js";
+
+export interface TailOptions<A extends Actions = Action> extends FeedOptions<A> {
+  /** Ends the iteration. */
+  signal?: AbortSignal;
+  /**
+   * How long to wait between two looks for what was committed elsewhere, in milliseconds. Default 100; 1,000 where
+   * the database is not local.
+   */
+  interval?: number;
+}
+
+/**
+ * The pages of the feed, and then new ones as they come: it ends only when `signal` aborts or the caller
+ * leaves the loop. A commit of this process, through any client of `openLibsql` on the same file, wakes it at once.
+ * Others' commits it sees at its next look, every `interval`: on such a file that is SQLite's `data_version`, on
+ * other databases the log itself is asked.
+ *
+ * @throws InputError, CursorError as `feed` does, and `INVALID_INTERVAL`, `INVALID_SIGNAL`, at a step.
+ */
+export async function* tail<A extends Actions = Action>(
+  db: Database,
+  options?: TailOptions<A>,
+): AsyncGenerator<StoredEvent<A>[], void, undefined> {
+  checkDatabase(db);
+  const { signal, interval, ...given } = checkedOptions(options);
+  const table = tableOf(given);
+  checkSignal(signal);
+  if (interval !== undefined) checkMilliseconds(interval, "INVALID_INTERVAL", "interval");
+  const filtered = filtersOf(given).length > 0;
+  let after = checkedCursor(given.after === undefined ? 0 : given.after);
+  const watch = watchCommits(db, interval);
+  try {
+    while (!signal?.aborted) {
+      watch.begin();
+      // What a filter has passed over by now need not be passed over at every look.
+      const [end]: StoredEvent<A>[] = filtered ? await latest(db, { limit: 1, table }) : [];
+      for await (const page of pages(db, { ...given, after })) {
+        yield page;
+        if (signal?.aborted) return;
+        after = cursorOf(page);
+      }
+      if (end && end.seq > (typeof after === "number" ? after : after.seq)) after = cursorOf([end]);
+      await watch.news(signal);
+    }
+  } finally {
+    watch.end();
+  }
+}
