@@ -48,6 +48,6 @@ export function explained(error: unknown): unknown {
 function notMigrated(missing: string, cause: unknown): MigrationError {
   const message =
     `The database has ${missing}: run this package's migrations first ` +
-    '(see "Migrations" in the README, and drizzle-event-log/migrations).';
+    "(see docs/migrations.md, and drizzle-event-log/migrations).";
   return new MigrationError("NOT_MIGRATED", message, { cause });
 }

@@ -428,7 +428,7 @@ describe("a projection that keeps its cursor in the transaction of its effect", 
     return db;
   }
 
-  /** As the README has it; `point` is called between any two steps, and may throw. */
+  /** As the guide has it; `point` is called between any two steps, and may throw. */
   async function consume(db: Awaited<ReturnType<typeof opened>>, point: () => void) {
     const [cursor] = await db.select().from(cursors);
     const after = cursor ? { seq: cursor.seq!, id: cursor.id! } : 0;

@@ -1,6 +1,6 @@
 /**
- * A test of the packed tarball, as an app meets it: `npm run test:consumer`, or only its README with
- * `npm run test:consumer -- readme`. It works in a temporary directory, which it keeps if a check fails.
+ * A test of the packed tarball, as an app meets it: `npm run test:consumer`, or only its documents with
+ * `npm run test:consumer -- docs`, and of those one page: `-- docs guide`. It works in a temporary directory, which it keeps if a check fails.
  */
 import assert from "node:assert/strict";
 import {
@@ -17,7 +17,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { attempt, run } from "./command.js";
-import { testReadme } from "./readme.js";
+import { testDocuments } from "./documents.js";
 
 const REPO = fileURLToPath(new URL("../..", import.meta.url));
 const APP = fileURLToPath(new URL("app", import.meta.url));
@@ -38,8 +38,8 @@ let passed = 0;
 let failed = 0;
 
 if (check("the package packs", pack)) {
-  if (process.argv[2] !== "readme") testPackage();
-  testPackedReadme();
+  if (process.argv[2] !== "docs") testPackage();
+  testPackedDocuments();
 }
 if (failed === 0) rmSync(root, { recursive: true });
 else console.log(`The apps are kept in ${root}`);
@@ -151,6 +151,14 @@ function packageSpec(name: string): string {
   return `${name}@${version}`;
 }
 
+/** On Drizzle 1.0: what test/drivers/v1 pins, where a document says `@rc`. */
+function packageSpecOf1(name: string): string {
+  if (!name.endsWith("@rc")) return packageSpec(name);
+  const version = readJson(REPO, "test/drivers/v1/package.json").dependencies[name.replace("@rc", "")];
+  if (!version) throw new Error(`test/drivers/v1 has no ${name}`);
+  return name.replace("@rc", `@${version}`);
+}
+
 function testTree(): void {
   check("ulid is the only dependency that it brings along", () => {
     const tree = JSON.parse(run(app, "npm", ["ls", "--all", "--json"]).stdout);
@@ -230,18 +238,22 @@ function testProgram(file: string): void {
   }
 }
 
-function testPackedReadme(): void {
-  const dir = join(root, "readme");
-  mkdirSync(dir);
-  for (const file of ["package.json", "tsconfig.json"]) cpSync(join(APP, file), join(dir, file));
-  const { scripts } = manifest;
-  const afterInstall = () => copyAddon(dir);
-  let markdown = "";
-  const read = () => {
-    markdown = readFileSync(join(packed, "README.md"), "utf8");
+function testPackedDocuments(): void {
+  const spec = { "0.45": packageSpec, "1.0": packageSpecOf1 };
+  const app = (dir: string, drizzle: keyof typeof spec) => ({
+    dir,
+    drizzle,
+    compiles: false,
+    repository: REPO,
+    packageSpec: spec[drizzle],
+    afterInstall: () => copyAddon(dir),
+  });
+  const addTypeScript = (dir: string) => {
+    run(dir, "npm", ["install", "--save-dev", ...["typescript", "@types/node"].map(packageSpec)]);
+    cpSync(join(APP, "tsconfig.json"), join(dir, "tsconfig.json"));
   };
-  if (!check("the tarball holds a README", read)) return;
-  testReadme(markdown, { dir, packageSpec, scripts, afterInstall }, check);
+  const only = process.argv[3];
+  testDocuments({ packed, root, app, addTypeScript, only }, check);
 }
 
 function readJson(...path: string[]) {
