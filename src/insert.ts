@@ -2,6 +2,7 @@ import { type SQL, sql } from "drizzle-orm";
 import { markBranches, readTips } from "./branch.js";
 import type { RunResult, Transaction } from "./database.js";
 import type { EncodedEvent, StoredEvent } from "./event.js";
+import { keptSQL } from "./kept-sql.js";
 import type { EventsTable } from "./schema.js";
 import { done, type Steps } from "./steps.js";
 
@@ -42,12 +43,17 @@ export function* insertRows(
 ): Steps<StoredEvent<any>[]> {
   if (rows.length === 0) return [];
   const values = rows.map(valuesOf);
-  const source = values.length === 1 ? sql`values ${values[0]}` : selectRows(values);
+  const insert =
+    values.length === 1
+      ? insertOne(table, values[0]!)
+      : sql`insert into ${table} (${COLUMN_LIST}) ${selectRows(values)}`;
   // The seqs of a statement are contiguous, and this one's are the last: RETURNING would make an object for each.
-  const result = yield* done(tx.run(sql`insert into ${table} (${COLUMN_LIST}) ${source}`) as RunResult);
+  const result = yield* done(tx.run(insert) as RunResult);
   const last = result?.lastInsertRowid ?? (yield* seqOf(tx, table, rows.at(-1)!.event.id));
   return rows.map(({ event }, i) => ({ seq: Number(last) - rows.length + 1 + i, ...event }));
 }
+
+const insertOne = keptSQL((table, values) => sql`insert into ${table} (${COLUMN_LIST}) values ${values}`);
 
 /**
  * The rows out of one JSON text, but a column that is the same in all of them as one parameter: taking all
