@@ -53,25 +53,24 @@ export function append(tx: Transaction, input: unknown, options?: AppendOptions<
   const log = tableOf({ table });
   const batch = encodeBatch(input, limits);
   refuseConflicts(batch.map(({ event }) => event));
-  return inTurn(tx, function* () {
-    const stored = yield* appendAll(tx, log, batch);
-    return isArray(input) ? stored : stored[0]!;
-  });
+  return inTurn(tx, () => appendAll(tx, log, batch, isArray(input)));
 }
 
 function* appendAll(
   tx: Transaction,
   table: EventsTable<any>,
   batch: readonly EncodedEvent[],
-): Steps<StoredEvent<any>[]> {
-  const isPlain = new Set(batch.map(({ event }) => event.id)).size === batch.length;
+  isList: boolean,
+): Steps<StoredEvent<any>[] | StoredEvent<any>> {
+  const isPlain = batch.length === 1 || new Set(batch.map(({ event }) => event.id)).size === batch.length;
   // The table's unique indexes refuse whatever clashes, and with it the whole statement. Only then is it worth
   // asking what is there: asking first took half the time of an append. But another cortex's answer to the same
   // request clashes with none.
   let refusal: unknown;
   if (isPlain && batch.every(({ event }) => event.idempotencyKey === undefined)) {
     try {
-      return yield* insertForeign(tx, table, batch);
+      const stored = yield* insertForeign(tx, table, batch);
+      return isList ? stored : stored[0]!;
     } catch (error) {
       refusal = error;
     }
@@ -81,7 +80,8 @@ function* appendAll(
   const { answers, fresh } = settle(batch, existing);
   const inserted = yield* insertForeign(tx, table, fresh);
   const stored = new Map([...existing, ...inserted].map((event) => [event.id, event]));
-  return answers.map(({ id }) => stored.get(id)!);
+  const answer = answers.map(({ id }) => stored.get(id)!);
+  return isList ? answer : answer[0]!;
 }
 
 /** What answers each event of a batch, and those that are to be stored: in both, an event comes before its copies. */

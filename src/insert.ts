@@ -22,16 +22,23 @@ export function valuesOf({ event: e, data, meta, vclock, counter, branched }: En
 }
 
 /** Inserts events whose clocks were not made from this log: marks those that branch their trace. */
-export function* insertForeign(
+export function insertForeign(
   tx: Transaction,
   table: EventsTable<any>,
   rows: readonly EncodedEvent[],
 ): Steps<StoredEvent<any>[]> {
   const clocked = rows.filter(({ counter }) => counter !== null);
-  if (clocked.length > 0) {
-    const traceIds = [...new Set(clocked.map(({ event }) => event.traceId))];
-    markBranches(clocked, yield* readTips(tx, table, traceIds));
-  }
+  return clocked.length === 0 ? insertRows(tx, table, rows) : insertMarked(tx, table, rows, clocked);
+}
+
+function* insertMarked(
+  tx: Transaction,
+  table: EventsTable<any>,
+  rows: readonly EncodedEvent[],
+  clocked: readonly EncodedEvent[],
+): Steps<StoredEvent<any>[]> {
+  const traceIds = [...new Set(clocked.map(({ event }) => event.traceId))];
+  markBranches(clocked, yield* readTips(tx, table, traceIds));
   return yield* insertRows(tx, table, rows);
 }
 
@@ -48,7 +55,7 @@ export function* insertRows(
       ? insertOne(table, values[0]!)
       : sql`insert into ${table} (${COLUMN_LIST}) ${selectRows(values)}`;
   // The seqs of a statement are contiguous, and this one's are the last: RETURNING would make an object for each.
-  const result = yield* done(tx.run(insert) as RunResult);
+  const result = (yield tx.run(insert)) as RunResult;
   const last = result?.lastInsertRowid ?? (yield* seqOf(tx, table, rows.at(-1)!.event.id));
   return rows.map(({ event }, i) => ({ seq: Number(last) - rows.length + 1 + i, ...event }));
 }

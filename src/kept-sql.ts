@@ -43,7 +43,8 @@ class KeptSQL extends SQL {
     if (query !== undefined && dialect === config.escapeName) return { ...query, params: this.#values };
     const made = super.toQuery(config);
     const isAsGiven =
-      made.params.length === this.#values.length && made.params.every((param, i) => param === this.#values[i]);
+      made.params.length === this.#values.length &&
+      made.params.every((param, i) => param === this.#values[i]);
     if (isAsGiven) Object.assign(this.#kept, { dialect: config.escapeName, query: made });
     return made;
   }

@@ -7,11 +7,11 @@ import { nextTurn } from "./wait.js";
  * runs to its end at once, on an asynchronous one it goes on when each outcome is there. Not `async`/`await`: on
  * a synchronous driver an awaited step would run after the transaction has ended.
  */
-export type Steps<T> = Generator<PromiseLike<unknown> | typeof TURN, T, any>;
+export type Steps<T> = Generator<unknown, T, any>;
 
 const TURN = Symbol("turn");
 
-/** The outcome of a query. */
+/** The outcome of a query. As `yield` alone, with its type. */
 export function* done<T>(outcome: T | PromiseLike<T>): Steps<T> {
   return isPending(outcome) ? yield outcome : outcome;
 }
@@ -28,7 +28,7 @@ export function* turn(): Steps<void> {
 export function run<D extends Database, T>(_db: D, steps: Steps<T>): Result<D, T> {
   try {
     let step = steps.next();
-    while (!step.done && step.value === TURN) step = steps.next();
+    while (!step.done && !isPending(step.value)) step = steps.next(step.value);
     return (step.done ? step.value : goOn(steps, step.value as PromiseLike<unknown>)) as Result<D, T>;
   } catch (error) {
     throw explained(error);
@@ -37,11 +37,12 @@ export function run<D extends Database, T>(_db: D, steps: Steps<T>): Result<D, T
 
 function goOn<T>(steps: Steps<T>, first: PromiseLike<unknown>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const go = (resume: () => IteratorResult<PromiseLike<unknown> | typeof TURN, T>): void => {
+    const go = (resume: () => IteratorResult<unknown, T>): void => {
       try {
         const step = resume();
         if (step.done) resolve(step.value);
-        else wait(step.value === TURN ? nextTurn() : step.value);
+        else if (isPending(step.value)) wait(step.value);
+        else wait(step.value === TURN ? nextTurn() : Promise.resolve(step.value));
       } catch (error) {
         reject(explained(error));
       }
