@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "./database.js";
 import { type EncodedEvent, type Event, type StoredEvent, sameEvent } from "./event.js";
+import { MAX_CLOCK_ENTRIES } from "./field.js";
 import type { EventsTable } from "./schema.js";
 import { selectAll } from "./select.js";
 import type { Steps } from "./steps.js";
@@ -19,10 +20,10 @@ export type ConflictErrorCode = (typeof conflictErrorCodes)[number];
 /**
  * The log holds another event in the place of the one to append: under the same id (`ID_CONFLICT`), for the same
  * idempotency key (`KEY_CONFLICT`), or under the same cortex and counter (`FORK`). Or, on `accept`, it lacks
- * what the event builds on (`GAP`): the cortex's event before it, or one that its clock has counted; or it would
- * have more cortexes than a clock can count (`TOO_MANY_CORTEXES`). `id` and `cortexId` are the refused event's,
- * `existingId` is the one in the log or in the same batch; an id that was yet to be made is undefined. Nothing was
- * written.
+ * what the event builds on (`GAP`): the cortex's event before it, or one that its clock has counted; or the event
+ * is of what would be the log's 256th cortex (`TOO_MANY_CORTEXES`), a place that is left to one that writes here.
+ * `id` and `cortexId` are the refused event's, `existingId` is the one in the log or in the same batch; an id
+ * that was yet to be made is undefined. Nothing was written.
  */
 export class ConflictError extends Error {
   override readonly name = "ConflictError";
@@ -42,7 +43,7 @@ const CONFLICTS: Record<ConflictErrorCode, (id?: string, existingId?: string) =>
   KEY_CONFLICT: () => "Another event has this idempotency key and says another thing.",
   FORK: (id, existingId) => `Event ${id} has the cortex and counter of event ${existingId}.`,
   GAP: (id) => `Event ${id} builds on an event that the log does not hold.`,
-  TOO_MANY_CORTEXES: (id) => `Event ${id} is of one cortex more than a clock can count.`,
+  TOO_MANY_CORTEXES: (id) => `Event ${id} is of what would be the log's ${MAX_CLOCK_ENTRIES}th cortex.`,
 };
 
 /** Where to look for stored events: by their ids, by (cortex, counter), by the idempotency keys of any cortex. */

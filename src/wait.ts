@@ -31,7 +31,7 @@ export function pause(
 
 export function checkMilliseconds(
   value: unknown,
-  code: "INVALID_INTERVAL" | "INVALID_DEADLINE",
+  code: "INVALID_INTERVAL" | "INVALID_DEADLINE" | "INVALID_TIMEOUT",
   field: string,
 ): void {
   if (!Number.isSafeInteger(value) || (value as number) < 0 || (value as number) > MAX_MILLISECONDS) {

@@ -113,6 +113,16 @@ const liar =
       ? Response.json(theirs, { headers })
       : new Response(`${lines.join("\n")}\n`, { headers });
 
+/** One that leaves out what it is told is known, and heeds the limit. */
+const paging =
+  (events: readonly { of: string; at: number; line: string }[]): Answer =>
+  async (request) => {
+    if (request.url.endsWith("/clock")) return liar([])(request);
+    const { clock, limit } = await request.json();
+    const lacking = events.filter(({ of, at }) => at > (clock[of] ?? 0));
+    return liar(lacking.slice(0, limit).map(({ line }) => line))(request);
+  };
+
 const inProcess = (answer: Answer, options: HttpPeerOptions = {}) =>
   httpPeer("http://peer.test/log", {
     ...options,
@@ -126,8 +136,8 @@ const transports: [name: string, connect: (answer: Answer) => Promise<Peer>][] =
 
 const manyEntries = (n: number) => Object.fromEntries(Array.from({ length: n }, () => [makeId(), 1]));
 
-/** What Eve sends among the honest events, and how her part is refused. */
-const attacks: [name: string, lines: unknown[], code: string][] = [
+/** What Eve sends among the honest events, how her part is refused, and how many of her events before that are none. */
+const attacks: [name: string, lines: unknown[], code: string, valid?: number][] = [
   [
     "a clock inflated with cortexes that nobody has seen",
     [foreign(EVE, 1, { vclock: manyEntries(9) })],
@@ -137,8 +147,8 @@ const attacks: [name: string, lines: unknown[], code: string][] = [
   ["a clock that counts more of another than there is", [foreign(EVE, 1, { vclock: { [BETA]: 9 } })], "GAP"],
   ["a clock that counts more of mine than I wrote", [foreign(EVE, 1, { vclock: { [ALPHA]: 2 } })], "GAP"],
   ["a counter that skips", [foreign(EVE, 2)], "GAP"],
-  ["a counter that skips in the middle", [foreign(EVE, 1), foreign(EVE, 3)], "GAP"],
-  ["a counter that repeats", [foreign(EVE, 1), foreign(EVE, 1)], "FORK"],
+  ["a counter that skips in the middle", [foreign(EVE, 1), foreign(EVE, 3)], "GAP", 1],
+  ["a counter that repeats", [foreign(EVE, 1), foreign(EVE, 1)], "FORK", 1],
   ["a counter as great as can be", [foreign(EVE, FAR)], "GAP"],
   [
     "a counter above 2^53",
@@ -199,27 +209,63 @@ describe.each(transports)("%s", (_, connect) => {
 
   test.each(attacks)(
     "%s is refused; the others' events in that page come through",
-    async (_, lines, code) => {
+    async (_, lines, code, valid = 0) => {
       for (const before of [0, 1, 3]) {
         const db = openLog();
         const page = [...honest.slice(0, before), ...lines, ...honest.slice(before)].map(line);
         const report = await pull(db, await connect(liar(page)));
-        expect(report.stored).toBe(3);
+        expect(report.stored).toBe(3 + valid);
         expect(new Set(report.refused.map(({ error }) => error.code))).toEqual(new Set([code]));
-        expect(ids(everything(db))).toEqual(ids([held, ...honest]));
+        const kept = [held, ...honest.slice(0, before), ...lines.slice(0, valid), ...honest.slice(before)];
+        expect(ids(everything(db))).toEqual(ids(kept as Event[]));
         expect(everything(db)[0]).toMatchObject(held);
       }
     },
   );
 
-  test.each(attacks)("%s alone leaves the log as it was", async (_, lines, code) => {
-    const db = openLog();
-    const before = everything(db);
-    const report = await pull(db, await connect(liar(lines.map(line))));
-    expect(report).toMatchObject({ stored: 0, duplicates: 0 });
-    expect(new Set(report.refused.map(({ error }) => error.code))).toEqual(new Set([code]));
-    expect(everything(db)).toEqual(before);
-  });
+  test.each([
+    ["that is not valid", (good: Event) => raw({ seq: 9 }, good), "UNKNOWN_FIELD"],
+    ["whose data is too large", (good: Event) => raw({ data: "x".repeat(2 ** 20) }, good), "DATA_TOO_LARGE"],
+    ["too long to be parsed", (good: Event) => raw({ data: "x".repeat(2 ** 23) }, good), "DATA_TOO_LARGE"],
+    ["under an id that is taken", (good: Event) => line({ ...good, id: held.id }), "ID_CONFLICT"],
+    ["that builds on what nobody has", () => line(foreign(EVE, 9, { vclock: { [GAMMA]: 5 } })), "GAP"],
+  ])(
+    "an event %s costs what comes after it and what builds on it, whatever the page",
+    async (_, poison, code) => {
+      const of = (id: string, from: number, to: number, vclock = {}) =>
+        Array.from({ length: to - from + 1 }, (_, i) => foreign(id, from + i, { vclock }));
+      const before = [...of(EVE, 1, 8), ...of(BETA, 1, 5), ...of(GAMMA, 1, 1, { [EVE]: 8 })];
+      const bad = foreign(EVE, 9);
+      const after = [...of(EVE, 10, 12), ...of(GAMMA, 2, 3, { [EVE]: 9 }), ...of(BETA, 6, 9, { [EVE]: 3 })];
+      const lines = [
+        ...before.map((one) => ({ of: one.cortexId, at: one.vclock![one.cortexId]!, line: line(one) })),
+        { of: EVE, at: 9, line: poison(bad) },
+        ...after.map((one) => ({ of: one.cortexId, at: one.vclock![one.cortexId]!, line: line(one) })),
+      ];
+      for (const limit of [1, 4, 1000]) {
+        const db = openLog();
+        const report = await pull(db, await connect(paging(lines)), { limit });
+        const kept = [...before, ...after.filter(({ cortexId }) => cortexId === BETA)];
+        expect(ids(everything(db))).toEqual(ids([held, ...kept]));
+        expect(report).toMatchObject({ stored: kept.length, duplicates: 0 });
+        expect(report.refused.map(({ cortexId, error }) => [cortexId, error.code])).toEqual([
+          [EVE, code],
+          [GAMMA, "GAP"],
+        ]);
+      }
+    },
+  );
+
+  test.each(attacks)(
+    "%s alone leaves no more in the log than what is valid before it",
+    async (_, lines, code, valid = 0) => {
+      const db = openLog();
+      const report = await pull(db, await connect(liar(lines.map(line))));
+      expect(report).toMatchObject({ stored: valid, duplicates: 0 });
+      expect(new Set(report.refused.map(({ error }) => error.code))).toEqual(new Set([code]));
+      expect(ids(everything(db))).toEqual(ids([held, ...lines.slice(0, valid)] as Event[]));
+    },
+  );
 
   test("a cortex that has been refused is not refused again with each page", async () => {
     const db = openLog();
@@ -399,8 +445,10 @@ describe.each(transports)("%s", (_, connect) => {
     let sent = 0;
     let left = false;
     const chunk = new Uint8Array(2 ** 20).fill(0x20);
-    const endless = () =>
-      new ReadableStream<Uint8Array>({
+    const endless = () => {
+      sent = 0;
+      left = false;
+      return new ReadableStream<Uint8Array>({
         pull(controller) {
           sent += chunk.length;
           if (sent > 100 * 2 ** 20) controller.close();
@@ -410,6 +458,7 @@ describe.each(transports)("%s", (_, connect) => {
           left = true;
         },
       });
+    };
     const answer: Answer = (request) =>
       request.url.endsWith("/clock")
         ? Response.json({ [EVE]: 1 }, { headers })

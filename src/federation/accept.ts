@@ -41,8 +41,9 @@ export interface Accepted<A extends Actions = Action> {
  * is there already is a `duplicate`, so pages may overlap, come twice or from several peers.
  *
  * Nothing is trusted. An event must be as valid as for `append` and have a clock (`NO_CLOCK`); it must be its
- * cortex's next one and everything its clock has counted must be there (`GAP`). A log takes 255 cortexes from
- * peers (`TOO_MANY_CORTEXES`), so that its own can still count them all.
+ * cortex's next one and everything its clock has counted must be there (`GAP`). A clock counts 256 cortexes, and
+ * the last place is for a cortex that writes here: what would be the log's 256th is refused
+ * (`TOO_MANY_CORTEXES`).
  *
  * @throws InputError synchronously, before any SQL runs.
  * @throws ConflictError `GAP`, `FORK`, `ID_CONFLICT`, `TOO_MANY_CORTEXES`. Nothing was written.
@@ -65,20 +66,32 @@ export function accept<X extends Transaction, A extends Actions = Action>(
   return inTurn(tx, () => acceptAll(tx, tableOf({ table }), batch, bound));
 }
 
-/** The same for events that `encodeForeign` has validated; `bound` is the greatest id that has not drifted. */
+/** Told of each event that is refused; what it throws ends the whole page. */
+type Refuse = (error: ConflictError) => void;
+
+const refuseAll: Refuse = (error) => {
+  throw error;
+};
+
+/**
+ * The same for events that `encodeForeign` has validated; `bound` is the greatest id that has not drifted. With a
+ * `refuse` that throws nothing, a refused event costs what comes after it in its cortex and what builds on it, and
+ * the answer is about the others.
+ */
 export function* acceptAll(
   tx: Transaction,
   table: EventsTable<any>,
   batch: readonly EncodedEvent[],
   bound: string,
+  refuse: Refuse = refuseAll,
 ): Steps<Accepted<any>[]> {
   const known = yield* readClock(tx, table);
   const existing = yield* findClashes(tx, table, batch);
-  const fresh = refuseForeign(batch, existing, new Map(Object.entries(known)));
+  const { taken, fresh } = sift(batch, existing, new Map(Object.entries(known)), refuse);
   const inserted = yield* insertForeign(tx, table, fresh);
   const stored = new Map([...existing, ...inserted].map((event) => [event.id, event]));
   const added = new Set(inserted.map(({ id }) => id));
-  return batch.map(({ event: { id } }): Accepted<any> => {
+  return taken.map(({ event: { id } }): Accepted<any> => {
     // The second time in one page it is a duplicate.
     const outcome = added.delete(id) ? "stored" : "duplicate";
     return { event: stored.get(id)!, outcome, drifted: id > bound };
@@ -93,16 +106,41 @@ export function encodeForeign(event: unknown, at: string, limits: EventLimits): 
   return encoded;
 }
 
-/** The events of a page that are not in the log yet; throws unless all of them can be. */
-function refuseForeign(
+/** The events that the log takes or has, and of these the fresh ones, which it does not have yet. */
+function sift(
   batch: readonly EncodedEvent[],
   existing: readonly StoredEvent<any>[],
   known: Map<string, number>,
-): EncodedEvent[] {
+  refuse: Refuse,
+): { taken: EncodedEvent[]; fresh: EncodedEvent[] } {
+  const isFresh = judge(existing, known);
+  const refused = new Set<string>();
+  const fresh: EncodedEvent[] = [];
+  const taken = batch.filter((encoded) => {
+    const { cortexId } = encoded.event;
+    if (refused.has(cortexId)) return false;
+    try {
+      if (isFresh(encoded)) fresh.push(encoded);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ConflictError)) throw error;
+      refused.add(cortexId);
+      refuse(error);
+      return false;
+    }
+  });
+  return { taken, fresh };
+}
+
+/** Whether the log lacks an event, asked in the order of the page; throws for one that it cannot take. */
+function judge(
+  existing: readonly StoredEvent<any>[],
+  known: Map<string, number>,
+): (encoded: EncodedEvent) => boolean {
   const byId = new Map<string, Event<any>>(existing.map((event) => [event.id, event]));
   const byPlace = new Map(existing.map((event) => [placeOf(event), event.id]));
   const byKey = new Map(existing.map((event) => [keyOf(event), event.id]));
-  return batch.filter(({ event, counter }) => {
+  return ({ event, counter }) => {
     const { id, cortexId, vclock } = event;
     const twin = byId.get(id);
     if (twin && !sameEvent(twin, event)) throw new ConflictError("ID_CONFLICT", id, cortexId, id);
@@ -111,18 +149,20 @@ function refuseForeign(
     if (holder !== undefined) throw new ConflictError("FORK", id, cortexId, holder);
     const answer = keyOf(event) && byKey.get(keyOf(event));
     if (answer) throw new ConflictError("KEY_CONFLICT", id, cortexId, answer);
-    // One entry stays free, so that no peer can keep a local cortex from its first event.
+    // The last place stays free, so that no peer can keep a local cortex from its first event.
     if (!known.has(cortexId) && known.size >= MAX_CLOCK_ENTRIES - 1) {
       throw new ConflictError("TOO_MANY_CORTEXES", id, cortexId);
     }
-    known.set(cortexId, (known.get(cortexId) ?? 0) + 1);
-    const grounded = Object.entries(vclock!).every(([cause, count]) => count <= (known.get(cause) ?? 0));
-    if (!grounded || known.get(cortexId) !== counter) throw new ConflictError("GAP", id, cortexId);
+    const next = (known.get(cortexId) ?? 0) + 1;
+    const countsKnown = ([cause, count]: [string, number]) => count <= (known.get(cause) ?? 0);
+    const causes = Object.entries(vclock!).filter(([cause]) => cause !== cortexId);
+    if (counter !== next || !causes.every(countsKnown)) throw new ConflictError("GAP", id, cortexId);
+    known.set(cortexId, next);
     byId.set(id, event);
     byPlace.set(placeOf(event), id);
     byKey.set(keyOf(event), id);
     return true;
-  });
+  };
 }
 
 /** A cortex answers a request once; another one may have answered it, too. */

@@ -4,10 +4,12 @@ import { isPlainObject } from "../json.js";
 import { checkLimit } from "../select.js";
 import { isULID } from "../ulid.js";
 import type { VectorClock } from "../vector-clock.js";
-import { CORTEX_HEADER, readBody } from "./body.js";
+import { checkMilliseconds, checkSignal } from "../wait.js";
+import { type Body, CORTEX_HEADER, readLines, readText } from "./body.js";
 import { checkedKnown } from "./missing.js";
 import type { Peer } from "./peer.js";
 import { PeerError } from "./peer-error.js";
+import { limitTime, type TimeLimit, unlessAborted } from "./time-limit.js";
 
 export interface HttpPeerOptions {
   /** Default the global `fetch`. */
@@ -17,15 +19,22 @@ export interface HttpPeerOptions {
   cortexId?: string;
   /** The most bytes of an answer. Default 64 MiB. */
   maxBytes?: number;
+  /** How many milliseconds may pass without a byte of the answer. Default 30,000. */
+  idleTimeout?: number;
+  /** How many milliseconds an answer may take in all. Default 300,000. */
+  timeout?: number;
 }
 
 const MAX_ANSWER_BYTES = 2 ** 26;
+const MAX_CLOCK_BYTES = 2 ** 16;
 
 /**
- * A log that is served by `serveLog` at `url`, as a peer. The cortex that answers first is the one that must
- * answer always (`PEER_CHANGED`); keep its id and pass it as `cortexId` to hold it to that across restarts.
+ * A log that is served by `serveLog` at `url`, as a peer; a query in the URL goes with every request. The cortex
+ * that answers first is the one that must answer always (`PEER_CHANGED`); keep its id and pass it as `cortexId` to
+ * hold it to that across restarts.
  *
- * @throws InputError `INVALID_URL`, `INVALID_CORTEX_ID`, `INVALID_LIMIT`, `INVALID_FUNCTION`: when it is made.
+ * @throws InputError `INVALID_URL`, `INVALID_CORTEX_ID`, `INVALID_LIMIT`, `INVALID_TIMEOUT`, `INVALID_FUNCTION`:
+ * when it is made.
  * @throws PeerError from `clock` and `missing`; and what `fetch` throws.
  */
 export function httpPeer(
@@ -33,24 +42,20 @@ export function httpPeer(
   options?: HttpPeerOptions,
 ): Peer & { readonly cortexId: string | undefined } {
   const { headers = {}, maxBytes = MAX_ANSWER_BYTES, fetch: given, ...rest } = checkedHttp(options);
-  const base = checkedURL(url);
+  const { idleTimeout = 30_000, timeout = 300_000 } = rest;
+  const { base, query } = checkedURL(url);
   let { cortexId } = rest;
 
-  const ask = async (path: string, init: RequestInit, signal?: AbortSignal): Promise<string> => {
+  /** The body of the answer, once its status and its cortex are right. */
+  const request = async (path: string, init: RequestInit, { signal }: TimeLimit): Promise<Body> => {
     const fetch = given ?? globalThis.fetch;
-    const response = await fetch(`${base}/${path}`, {
-      ...init,
-      ...(signal && { signal }),
-      redirect: "error",
-    });
+    const answer = fetch(`${base}/${path}${query}`, { ...init, signal, redirect: "error" });
+    const response = await unlessAborted(Promise.resolve(answer), signal);
     checkResponse(response);
     if (!response.ok) {
       await response.body?.cancel();
-      throw new PeerError(
-        "HTTP_STATUS",
-        `The peer answered with status ${response.status}.`,
-        response.status,
-      );
+      const { status } = response;
+      throw new PeerError("HTTP_STATUS", `The peer answered with status ${status}.`, status);
     }
     const answering = response.headers.get(CORTEX_HEADER);
     if (!isULID(answering) || answering !== (cortexId ?? answering)) {
@@ -58,14 +63,22 @@ export function httpPeer(
       throw new PeerError("PEER_CHANGED", "The peer did not answer as the cortex it was before.");
     }
     cortexId = answering;
-    const body = await readBody(response.body, maxBytes).catch((error) => {
-      throw error instanceof InputError
-        ? new PeerError("INVALID_BODY", "The peer's answer is not UTF-8.")
-        : error;
-    });
-    if (body === undefined)
-      throw new PeerError("BODY_TOO_LARGE", `The peer's answer is over ${maxBytes} bytes.`);
-    return body;
+    return response.body;
+  };
+
+  const ask = async <T>(
+    path: string,
+    init: RequestInit,
+    read: (body: Body, limit: TimeLimit) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> => {
+    checkSignal(signal);
+    const limit = limitTime(idleTimeout, timeout, signal);
+    try {
+      return await read(await request(path, init, limit), limit);
+    } finally {
+      limit.end();
+    }
   };
 
   return {
@@ -73,32 +86,36 @@ export function httpPeer(
       return cortexId;
     },
     async clock(signal) {
-      const body = await ask("clock", { headers }, signal);
-      try {
-        return JSON.parse(body) as VectorClock;
-      } catch {
-        throw new PeerError("INVALID_BODY", "The peer's clock is not JSON.");
-      }
+      const bytes = Math.min(maxBytes, MAX_CLOCK_BYTES);
+      const read = (body: Body, limit: TimeLimit) => readText(body, bytes, limit);
+      return parseClock(await ask("clock", { headers }, read, signal));
     },
     async missing(clock, limit, signal) {
       const known = { clock: checkedKnown(clock), limit: checkLimit(limit) };
-      const init = { method: "POST", body: JSON.stringify(known) };
-      const body = await ask(
-        "missing",
-        { ...init, headers: { "content-type": "application/json", ...headers } },
-        signal,
-      );
-      return body.split("\n").filter((line) => line !== "");
+      const json = { "content-type": "application/json", ...headers };
+      const init = { method: "POST", body: JSON.stringify(known), headers: json };
+      const read = (body: Body, time: TimeLimit) => readLines(body, limit, maxBytes, time);
+      return ask("missing", init, read, signal);
     },
   };
 }
 
+function parseClock(text: string): VectorClock {
+  try {
+    return JSON.parse(text) as VectorClock;
+  } catch {
+    throw new PeerError("INVALID_BODY", "The peer's clock is not JSON.");
+  }
+}
+
 function checkedHttp(options: HttpPeerOptions | undefined): HttpPeerOptions {
   const checked = checkedOptions(options);
-  const { cortexId, fetch, maxBytes, headers } = checked;
+  const { cortexId, fetch, maxBytes, headers, idleTimeout, timeout } = checked;
   if (cortexId !== undefined) checkULID(cortexId, "INVALID_CORTEX_ID", "cortexId");
   if (fetch !== undefined) checkFunction(fetch, "INVALID_FUNCTION", "fetch");
   if (maxBytes !== undefined) checkLimit(maxBytes);
+  if (idleTimeout !== undefined) checkMilliseconds(idleTimeout, "INVALID_TIMEOUT", "idleTimeout");
+  if (timeout !== undefined) checkMilliseconds(timeout, "INVALID_TIMEOUT", "timeout");
   return headers === undefined ? checked : { ...checked, headers: checkedHeaders(headers) };
 }
 
@@ -115,16 +132,21 @@ function checkedHeaders(headers: unknown): Record<string, string> {
 function checkResponse(response: unknown): void {
   const isResponse = reading("fetch", () => {
     const { ok, headers, body } = Object(response) as Partial<Response>;
-    const isBody = body === null || typeof body?.[Symbol.asyncIterator] === "function";
+    const { getReader, [Symbol.asyncIterator]: each } = Object(body) as Partial<ReadableStream>;
+    const isBody = body === null || typeof (getReader ?? each) === "function";
     return typeof ok === "boolean" && typeof headers?.get === "function" && isBody;
   });
   if (isResponse) return;
   throw new InputError("INVALID_FUNCTION", "fetch", `must answer with a Response, got ${shapeOf(response)}`);
 }
 
-function checkedURL(url: unknown): string {
+/** What comes before the route, and what comes after it. */
+function checkedURL(url: unknown): { base: string; query: string } {
   return reading("url", () => {
-    if (typeof url === "string" || url instanceof URL) return String(url).replace(/\/$/, "");
-    throw new InputError("INVALID_URL", "url", `must be a URL, got ${shapeOf(url)}`);
+    if (typeof url !== "string" && !(url instanceof URL)) {
+      throw new InputError("INVALID_URL", "url", `must be a URL, got ${shapeOf(url)}`);
+    }
+    const [, base = "", query = ""] = /^([^?#]*)(\?[^#]*)?/.exec(String(url)) ?? [];
+    return { base: base.replace(/\/$/, ""), query };
   });
 }

@@ -1,9 +1,15 @@
 /** Every `code` of a `PeerError`. */
-export const peerErrorCodes = ["HTTP_STATUS", "BODY_TOO_LARGE", "INVALID_BODY", "PEER_CHANGED"] as const;
+export const peerErrorCodes = [
+  "HTTP_STATUS",
+  "BODY_TOO_LARGE",
+  "INVALID_BODY",
+  "PEER_CHANGED",
+  "TIMEOUT",
+] as const;
 
 export type PeerErrorCode = (typeof peerErrorCodes)[number];
 
-/** A peer over HTTP did not answer as a log does. Nothing was taken from the answer. */
+/** A peer over HTTP did not answer as a log does, or not in time. Nothing was taken from the answer. */
 export class PeerError extends Error {
   override readonly name = "PeerError";
 

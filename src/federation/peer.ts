@@ -1,7 +1,7 @@
 import { clock } from "../clock.js";
 import { checkDatabase, type Database } from "../database.js";
 import type { Action, Actions, Event } from "../event.js";
-import { checkedOptions } from "../input-error.js";
+import { checkedOptions, InputError, reading, shapeOf } from "../input-error.js";
 import type { ReadOptions } from "../read.js";
 import { tableOf } from "../table.js";
 import type { VectorClock } from "../vector-clock.js";
@@ -25,4 +25,19 @@ export function databasePeer<A extends Actions = Action>(db: Database, options?:
     clock: async () => clock(db, { table }),
     missing: async (known, limit) => missing(db, known, { table, limit }),
   };
+}
+
+/** The peer's functions, read once. */
+export function checkedPeer(peer: unknown): Peer {
+  const { clock, missing } = reading("peer", () => {
+    const { clock, missing } = Object(peer) as Partial<Peer>;
+    return { clock, missing };
+  });
+  if (typeof clock === "function" && typeof missing === "function") {
+    return {
+      clock: (...args) => Reflect.apply(clock, peer, args),
+      missing: (...args) => Reflect.apply(missing, peer, args),
+    };
+  }
+  throw new InputError("INVALID_PEER", "peer", `must be a peer, got ${shapeOf(peer)}`);
 }

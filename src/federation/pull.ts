@@ -1,5 +1,5 @@
 import { clock } from "../clock.js";
-import { ConflictError } from "../conflict.js";
+import type { ConflictError } from "../conflict.js";
 import { checkDatabase, checkTransaction, type Database, type Transaction } from "../database.js";
 import { driftBound } from "../drift.js";
 import {
@@ -9,69 +9,46 @@ import {
   type EncodedEvent,
   type EventLimits,
 } from "../event.js";
-import {
-  checkedOptions,
-  checkFunction,
-  entriesOf,
-  InputError,
-  isArray,
-  reading,
-  shapeOf,
-} from "../input-error.js";
-import { parseEvent } from "../json-form.js";
+import { checkedOptions, checkFunction, InputError } from "../input-error.js";
 import type { ReadOptions } from "../read.js";
 import type { EventsTable } from "../schema.js";
 import { checkLimit } from "../select.js";
 import { inTurn, isPending } from "../steps.js";
 import { tableOf } from "../table.js";
-import { isULID } from "../ulid.js";
-import { counterOf, type VectorClock } from "../vector-clock.js";
+import type { VectorClock } from "../vector-clock.js";
 import { checkSignal, nextTurn } from "../wait.js";
-import { type Accepted, acceptAll, encodeForeign } from "./accept.js";
+import { type Accepted, acceptAll } from "./accept.js";
 import { checkedKnown } from "./missing.js";
-import type { Later, Peer } from "./peer.js";
+import { pageOf, piecesOf } from "./page.js";
+import { checkedPeer, type Later, type Peer } from "./peer.js";
+import { PeerError } from "./peer-error.js";
+import { type Outcome, type PullReport, startTaking } from "./taking.js";
 
 export interface PullOptions<A extends Actions = Action> extends ReadOptions<A>, EventLimits {
   /** Stops between pages; what has been accepted stays. */
   signal?: AbortSignal;
   /** Told after each page, and waited for. */
-  onProgress?: (progress: PullProgress) => unknown;
-  /** The most events in a page, which is one transaction. Default 1,000. */
+  onProgress?: (progress: PullReport) => unknown;
+  /** The most events in a page. Default 1,000. A transaction takes a page, or 2 MiB or so of it. */
   limit?: number;
+  /**
+   * Which cortexes' events to take, asked once for each; default all. An event of theirs that builds on one of
+   * another cortex is refused, for that one is not there.
+   */
+  cortexes?: (cortexId: string) => boolean;
   /** How to run a transaction. Default `db.transaction`; on libsql, pass `writeTransaction`. */
   transaction?: (write: (tx: any) => Promise<Accepted<A>[]>) => Promise<Accepted<A>[]>;
 }
 
-export interface PullProgress {
-  stored: number;
-  duplicates: number;
-  /** How many events the peer had that were missing here when the pull began. */
-  total: number;
-}
-
-/** Events of a cortex that were not accepted, and why; later ones of that cortex were not asked for. */
-export interface Refusal {
-  /** Undefined if the event is too broken to tell. */
-  cortexId: string | undefined;
-  error: InputError | ConflictError;
-}
-
-export interface PullReport extends PullProgress {
-  refused: Refusal[];
-}
-
-// As many cortexes as a clock counts; a peer that makes up ever new ones is left.
-const MAX_REFUSED = 256;
-
-// Claimed of a cortex whose events are not wanted any more.
-const ENOUGH = Number.MAX_SAFE_INTEGER;
-
 /**
  * Brings all that a peer has and this log lacks into this log, a page per transaction. Interrupted, it goes on
- * from the log itself the next time; the peer may come by its events in any way, and keeps nothing of this.
+ * from the log itself the next time; the peer may come by its events in any way, and keeps nothing of this. Pulls
+ * into one log may overlap: each ends when the log has all that its peer has.
  *
- * An event that is refused (see `accept`) ends the pull of its cortex and of what builds on it, not of
- * others: see `refused` in the report.
+ * An event that is refused (see `accept`) ends the pull of its cortex and of what builds on it, not of what comes
+ * before it nor of others: see `refused` in the report. A peer is left when it has had 256 refused.
+ *
+ * A page for which the peer answers `BODY_TOO_LARGE` is asked for again with a tenth of the events.
  *
  * @throws the signal's reason, and what the peer or the database throws. Accepted pages stay.
  */
@@ -81,57 +58,57 @@ export async function pull<A extends Actions = Action>(
   options?: PullOptions<A>,
 ): Promise<PullReport> {
   const from = checkedPeer(peer);
-  const { signal, onProgress, limit, table, transaction, limits } = checkedPull(db, options);
-  const report: PullReport = { stored: 0, duplicates: 0, total: 0, refused: [] };
-  const refused = new Set<string>();
-  const refuse = (cortexId: string | undefined, error: InputError | ConflictError): void => {
-    report.refused.push({ cortexId, error });
-    if (cortexId !== undefined) refused.add(cortexId);
-  };
+  const { signal, onProgress, table, transaction, limits, ...checked } = checkedPull(db, options);
   const known: Record<string, number> = { ...(await clock(db, { table })) };
-  report.total = countMissing(await from.clock(signal), known);
+  const taking = startTaking(checkedKnown(await from.clock(signal)), known, checked.cortexes);
+  let { limit } = checked;
 
   for (;;) {
     signal?.throwIfAborted();
-    const wanted = { ...known, ...Object.fromEntries([...refused].map((id) => [id, ENOUGH])) };
-    const page = pageOf(await from.missing(wanted, limit, signal)).slice(0, limit);
-    const progress = report.stored + refused.size;
-    let batch = readPage(page, limits, refused, refuse);
-    while (batch.length > 0 && refused.size <= MAX_REFUSED) {
-      try {
-        const accepted = await transaction(batch);
-        for (const { event, outcome } of accepted) {
-          report[outcome === "stored" ? "stored" : "duplicates"]++;
-          known[event.cortexId] = Math.max(counterOf(known, event.cortexId), event.vclock![event.cortexId]!);
-        }
-        break;
-      } catch (error) {
-        const conflict = conflictOf(error);
-        refuse(conflict.cortexId, conflict);
-        batch = batch.filter(({ event }) => event.cortexId !== conflict.cortexId);
-      }
+    const answer = await askPage(from, taking.wanted(), limit, signal);
+    limit = answer.limit;
+    const before = taking.place();
+    for await (const { batch, misread } of piecesOf(answer.page, limits, taking.isWanted)) {
+      taking.take(batch.length > 0 ? await transaction(batch) : { accepted: [], conflicts: [] }, misread);
+      if (taking.isFull()) break;
     }
-    await onProgress?.({ stored: report.stored, duplicates: report.duplicates, total: report.total });
+    await onProgress?.(taking.report());
     // A page that brought nothing would come again.
-    const stuck = report.stored + refused.size === progress;
-    if (page.length === 0 || stuck || refused.size > MAX_REFUSED) return report;
+    if (answer.page.length === 0 || taking.place() === before || taking.isFull()) return taking.report();
     await nextTurn();
+  }
+}
+
+async function askPage(
+  from: Peer,
+  wanted: VectorClock,
+  limit: number,
+  signal: AbortSignal | undefined,
+): Promise<{ page: readonly unknown[]; limit: number }> {
+  try {
+    return { page: pageOf(await from.missing(wanted, limit, signal)).slice(0, limit), limit };
+  } catch (error) {
+    if (!(error instanceof PeerError) || error.code !== "BODY_TOO_LARGE" || limit === 1) throw error;
+    // In a few steps, for each may cost as much again.
+    return askPage(from, wanted, Math.ceil(limit / 10), signal);
   }
 }
 
 function checkedPull(db: Database, options: PullOptions<any> | undefined) {
   checkDatabase(db);
-  const { signal, onProgress, limit = 1000, table, transaction, maxDataBytes } = checkedOptions(options);
+  const checked = checkedOptions(options);
+  const { signal, onProgress, limit = 1000, table, cortexes, transaction, maxDataBytes } = checked;
   checkSignal(signal);
   checkLimit(limit);
   if (onProgress !== undefined) checkFunction(onProgress, "INVALID_FUNCTION", "onProgress");
+  if (cortexes !== undefined) checkFunction(cortexes, "INVALID_FUNCTION", "cortexes");
   if (transaction !== undefined) checkFunction(transaction, "INVALID_FUNCTION", "transaction");
   if (maxDataBytes !== undefined) checkMaxDataBytes(maxDataBytes);
   const limits: EventLimits = maxDataBytes === undefined ? {} : { maxDataBytes };
   const transact = (transaction ?? db.transaction.bind(db)) as Transact;
   const log = tableOf({ table });
   return {
-    ...{ signal, onProgress, limit, limits, table: log },
+    ...{ signal, onProgress, limit, limits, table: log, cortexes: cortexes ?? (() => true) },
     transaction: (batch: readonly EncodedEvent[]) => acceptIn(transact, log, batch),
   };
 }
@@ -139,81 +116,27 @@ function checkedPull(db: Database, options: PullOptions<any> | undefined) {
 type Transact = (write: (tx: Transaction) => Later<Accepted<any>[]>) => Later<Accepted<any>[]>;
 
 /** Accepts the batch in a transaction of the caller's, whose answer tells that it was committed. */
-async function acceptIn(transaction: Transact, table: EventsTable<any>, batch: readonly EncodedEvent[]) {
-  let accepted: unknown;
-  const keep = (outcome: Accepted<any>[]) => {
-    accepted = outcome;
-    return outcome;
-  };
+async function acceptIn(
+  transaction: Transact,
+  table: EventsTable<any>,
+  batch: readonly EncodedEvent[],
+): Promise<Outcome> {
+  let last: Outcome | undefined;
   const answer = await transaction((tx) => {
     checkTransaction(tx);
-    const outcome = inTurn(tx, () => acceptAll(tx, table, batch, driftBound({}))) as Later<Accepted<any>[]>;
+    // Anew in each run, for a transaction may be run again.
+    const conflicts: ConflictError[] = [];
+    const refuse = (error: ConflictError) => void conflicts.push(error);
+    const keep = (accepted: Accepted<any>[]) => {
+      last = { accepted, conflicts };
+      return accepted;
+    };
+    const outcome = inTurn(tx, () => acceptAll(tx, table, batch, driftBound({}), refuse)) as Later<
+      Accepted<any>[]
+    >;
     return isPending(outcome) ? outcome.then(keep) : keep(outcome);
   });
-  if (accepted !== undefined && answer === accepted) return answer;
+  if (last !== undefined && answer === last.accepted) return last;
   const problem = "must run the function that it is given, and answer with what that does";
   throw new InputError("INVALID_FUNCTION", "transaction", problem);
-}
-
-/** The peer's two functions, read once. */
-function checkedPeer(peer: unknown): Peer {
-  const { clock, missing } = reading("peer", () => {
-    const { clock, missing } = Object(peer) as Partial<Peer>;
-    return { clock, missing };
-  });
-  if (typeof clock === "function" && typeof missing === "function") {
-    return {
-      clock: (...args) => Reflect.apply(clock, peer, args),
-      missing: (...args) => Reflect.apply(missing, peer, args),
-    };
-  }
-  throw new InputError("INVALID_PEER", "peer", `must be a peer, got ${shapeOf(peer)}`);
-}
-
-function pageOf(answer: unknown): unknown[] {
-  if (isArray(answer)) return entriesOf(answer, "peer", "INVALID_PEER");
-  throw new InputError("INVALID_PEER", "peer", `must answer with a list of events, got ${shapeOf(answer)}`);
-}
-
-/** The valid events of a page that are wanted; each invalid one is refused by itself. */
-function readPage(
-  page: readonly unknown[],
-  limits: EventLimits,
-  refused: ReadonlySet<string>,
-  refuse: (cortexId: string | undefined, error: InputError) => void,
-): EncodedEvent[] {
-  return page
-    .flatMap((entry) => {
-      try {
-        const event = typeof entry === "string" ? parseEvent<any>(entry, limits) : entry;
-        return [encodeForeign(event, "", limits)];
-      } catch (error) {
-        if (!(error instanceof InputError)) throw error;
-        const cortexId = cortexOf(entry);
-        if (cortexId === undefined || !refused.has(cortexId)) refuse(cortexId, error);
-        return [];
-      }
-    })
-    .filter(({ event }) => !refused.has(event.cortexId));
-}
-
-function cortexOf(entry: unknown): string | undefined {
-  try {
-    const { cortexId, cortex_id = cortexId } = typeof entry === "string" ? JSON.parse(entry) : (entry as any);
-    return isULID(cortex_id) ? cortex_id : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function conflictOf(error: unknown): ConflictError {
-  if (error instanceof ConflictError) return error;
-  throw error;
-}
-
-function countMissing(theirs: VectorClock, ours: VectorClock): number {
-  return Object.entries(checkedKnown(theirs)).reduce(
-    (sum, [id, counter]) => sum + Math.max(0, counter - counterOf(ours, id)),
-    0,
-  );
 }

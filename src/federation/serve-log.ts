@@ -9,53 +9,84 @@ import type { ReadOptions } from "../read.js";
 import type { EventsTable } from "../schema.js";
 import { tableOf } from "../table.js";
 import type { VectorClock } from "../vector-clock.js";
-import { CORTEX_HEADER, readBody } from "./body.js";
+import { checkMilliseconds } from "../wait.js";
+import { CORTEX_HEADER, readText } from "./body.js";
 import { missing } from "./missing.js";
+import { PeerError, type PeerErrorCode } from "./peer-error.js";
+import { limitTime } from "./time-limit.js";
 
 export interface ServeOptions<A extends Actions = Action> extends ReadOptions<A> {
   /** This log's cortex, which peers hold it to. */
   cortexId: string;
   /** Whether the request may read the whole log. Nothing is served without it. */
   authorize: (request: Request) => boolean | Promise<boolean>;
+  /** How many milliseconds the body of a request may take to arrive. Default 30,000. */
+  timeout?: number;
 }
 
 const MAX_REQUEST_BYTES = 2 ** 16;
 const MAX_PAGE = 1000;
+// A page ends with the event that brings it over this: the asker has a bound, too.
+const MAX_PAGE_CHARACTERS = 2 ** 23;
 
 /**
  * Serves a log to peers, as a standard `Request` → `Response` function: `GET …/clock`, and `POST …/missing` with
  * `{ clock, limit }` as JSON, which answers with a page of events in the JSON form, one a line. It only reads:
  * each side pulls. An error of the database is thrown, for the server around it to log.
  *
- * @throws InputError `INVALID_AUTHORIZE`, `INVALID_CORTEX_ID`: when it is made.
+ * An `authorize` that needs the request's body reads that of `request.clone()`; one that takes the body itself
+ * away is told so by an InputError `INVALID_AUTHORIZE`, thrown likewise.
+ *
+ * @throws InputError `INVALID_AUTHORIZE`, `INVALID_CORTEX_ID`, `INVALID_TIMEOUT`: when it is made.
  */
 export function serveLog<A extends Actions = Action>(
   db: Database,
   options: ServeOptions<A>,
 ): (request: Request) => Promise<Response> {
   checkDatabase(db);
-  const { authorize, cortexId, ...rest } = checkedOptions<ServeOptions<A>>(options ?? null);
+  const { authorize, cortexId, timeout = 30_000, ...rest } = checkedOptions<ServeOptions<A>>(options ?? null);
   checkFunction(authorize, "INVALID_AUTHORIZE", "authorize");
   checkULID(cortexId, "INVALID_CORTEX_ID", "cortexId");
+  checkMilliseconds(timeout, "INVALID_TIMEOUT", "timeout");
   const table = tableOf(rest);
   const headers = { [CORTEX_HEADER]: cortexId };
-  const refuse = (status: number, code: string) => Response.json({ code }, { status });
 
   return async (request) => {
     if ((await authorize(request)) !== true) return refuse(403, "FORBIDDEN");
     const route = `${request.method} ${new URL(request.url).pathname.split("/").at(-1)}`;
     if (route === "GET clock") return Response.json(await clock(db, { table }), { headers });
     if (route !== "POST missing") return refuse(404, "NOT_FOUND");
+    // Not a mistake of the peer's, which would be told to it.
+    refuseTakenBody(request);
     try {
-      const body = await readBody(request.body, MAX_REQUEST_BYTES);
-      if (body === undefined) return refuse(413, "BODY_TOO_LARGE");
-      const lines = await answerMissing(db, table, body);
+      const lines = await answerMissing(db, table, await bodyOf(request, timeout));
       return new Response(lines, { headers: { ...headers, "content-type": "application/x-ndjson" } });
     } catch (error) {
+      if (error instanceof PeerError) return refuse(STATUSES[error.code] ?? 400, error.code);
       if (error instanceof InputError) return refuse(400, error.code);
       throw error;
     }
   };
+}
+
+const refuse = (status: number, code: string) => Response.json({ code }, { status });
+
+const STATUSES: Partial<Record<PeerErrorCode, number>> = { TIMEOUT: 408, BODY_TOO_LARGE: 413 };
+
+function refuseTakenBody(request: Request): void {
+  if (request.bodyUsed || request.body?.locked) {
+    const problem = "has taken the request's body away: let it read that of request.clone()";
+    throw new InputError("INVALID_AUTHORIZE", "authorize", problem);
+  }
+}
+
+async function bodyOf(request: Request, timeout: number): Promise<string> {
+  const limit = limitTime(timeout, timeout);
+  try {
+    return await readText(request.body, MAX_REQUEST_BYTES, limit);
+  } finally {
+    limit.end();
+  }
 }
 
 async function answerMissing(db: Database, table: EventsTable<any>, body: string): Promise<string> {
@@ -64,5 +95,10 @@ async function answerMissing(db: Database, table: EventsTable<any>, body: string
     limit?: number;
   };
   const page = await missing(db, theirs, { table, limit: Math.min(limit, MAX_PAGE) });
-  return page.map((event) => `${formatEvent<any>(event, { maxDataBytes: MAX_TEXT })}\n`).join("");
+  let lines = "";
+  for (const event of page) {
+    lines += `${formatEvent<any>(event, { maxDataBytes: MAX_TEXT })}\n`;
+    if (lines.length > MAX_PAGE_CHARACTERS) break;
+  }
+  return lines;
 }
