@@ -1,3 +1,15 @@
+CREATE TABLE `consumers` (
+	`name` text PRIMARY KEY NOT NULL,
+	`seq` integer NOT NULL,
+	`id` text,
+	`skipped` integer NOT NULL,
+	`last_skipped` integer,
+	CONSTRAINT "consumers_name_check" CHECK(length(name) between 1 and 255),
+	CONSTRAINT "consumers_seq_check" CHECK(seq between 0 and 9007199254740991),
+	CONSTRAINT "consumers_id_check" CHECK((seq = 0) = (id is null)),
+	CONSTRAINT "consumers_skipped_check" CHECK(skipped >= 0)
+);
+--> statement-breakpoint
 CREATE TABLE `events` (
 	`seq` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`id` text NOT NULL,

@@ -39,13 +39,14 @@ type Columns<A extends Actions, N extends string> = {
   branched: Column<N, "branched", Integer, number, false>;
 };
 
-type Column<
+export type Column<
   TableName extends string,
   Name extends string,
   K extends Kind,
   Data = string,
   NotNull extends boolean = true,
   IsKey extends boolean = false,
+  HasDefault extends boolean = IsKey,
 > = SQLiteColumn<{
   name: Name;
   tableName: TableName;
@@ -54,7 +55,7 @@ type Column<
   data: Data;
   driverParam: K["driverParam"];
   notNull: NotNull;
-  hasDefault: IsKey;
+  hasDefault: HasDefault;
   isPrimaryKey: IsKey;
   isAutoincrement: false;
   hasRuntimeDefault: false;
@@ -64,18 +65,18 @@ type Column<
   generated: undefined;
 }>;
 
-type NotAnAlias = IsDrizzle1 extends true ? { isAlias: false } : unknown;
+export type NotAnAlias = IsDrizzle1 extends true ? { isAlias: false } : unknown;
 
 type Kind = Text | Integer | Json;
 
-interface Text {
+export interface Text {
   dataType: "string";
   columnType: "SQLiteText";
   driverParam: string;
   enumValues: [string, ...string[]];
 }
 
-interface Integer {
+export interface Integer {
   dataType: IsDrizzle1 extends true ? "number int53" : "number";
   columnType: "SQLiteInteger";
   driverParam: number;

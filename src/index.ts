@@ -52,7 +52,14 @@ export {
   since,
   type TraceOptions,
 } from "./read.js";
-export { createEventsTable, type EventsTable, events } from "./schema.js";
+export {
+  type ConsumersTable,
+  consumers,
+  createConsumersTable,
+  createEventsTable,
+  type EventsTable,
+  events,
+} from "./schema.js";
 export { type TailOptions, tail } from "./tail.js";
 export { isULID, newULID, type ULIDSource, ulidFactory, ulidTime } from "./ulid.js";
 export type { Upcasters, UpcastOptions } from "./upcast.js";

@@ -2,9 +2,10 @@ import { sql } from "drizzle-orm";
 import { check, index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import type { Action, ActionOf, Actions, Meta } from "./event.js";
 import type { EventsTable } from "./events-table.js";
-import { InputError } from "./input-error.js";
+import { checkTableName } from "./table-name.js";
 import type { VectorClock } from "./vector-clock.js";
 
+export { type ConsumersTable, consumers, createConsumersTable } from "./consumers-table.js";
 export type { EventsTable } from "./events-table.js";
 
 /**
@@ -21,10 +22,7 @@ export function createEventsTable<A extends Actions = Action, const N extends st
 ): EventsTable<A, N>;
 export function createEventsTable<A extends Actions>(name: string): EventsTable<A>;
 export function createEventsTable(name = "events"): EventsTable<any> {
-  if (typeof name !== "string" || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-    // Without the value's shape: what tells it would be a seventh of this door.
-    throw new InputError("INVALID_TABLE_NAME", "name", "must be text that matches [A-Za-z_][A-Za-z0-9_]*");
-  }
+  checkTableName(name);
   return defineTable(name);
 }
 

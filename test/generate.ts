@@ -3,14 +3,16 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createEventsTable } from "drizzle-event-log/schema";
+import { createConsumersTable, createEventsTable } from "drizzle-event-log/schema";
 import { generateSQLiteDrizzleJson, generateSQLiteMigration } from "drizzle-kit/api";
 import { triggersSQL } from "../src/migrations/triggers.js";
 
 const FOLDER = "drizzle";
 const JOURNAL = `${FOLDER}/meta/_journal.json`;
 const CODE = "src/migrations/sql.ts";
-const TABLE = "__TABLE__";
+// Placeholders, in the order of the alphabet as the names are.
+const CONSUMERS = "__A_CONSUMERS__";
+const TABLE = "__B_TABLE__";
 
 interface Journal {
   entries: { tag: string; when: number }[];
@@ -67,17 +69,23 @@ function v1Name({ tag, when }: { tag: string; when: number }): string {
 async function code(): Promise<string> {
   const made = await generateSQLiteMigration(
     await generateSQLiteDrizzleJson({}),
-    await generateSQLiteDrizzleJson({ table: createEventsTable(TABLE) }),
+    await generateSQLiteDrizzleJson({
+      consumers: createConsumersTable(CONSUMERS),
+      events: createEventsTable(TABLE),
+    }),
   );
   const sources = [made.join("--> statement-breakpoint\n"), triggersSQL(TABLE)];
   const migrations = journal.entries.map((entry, i) => {
     const text = readFileSync(`${FOLDER}/${entry.tag}.sql`, "utf8");
-    if (sources[i]?.replaceAll(TABLE, "events") !== text)
+    if (sources[i]?.replaceAll(TABLE, "events").replaceAll(CONSUMERS, "consumers") !== text)
       throw new Error(`${entry.tag}.sql is of another schema`);
     const hash = createHash("sha256").update(text).digest("hex");
-    const template = sources[i]!.replaceAll(/[`\\]|\$\{/g, "\\$&").replaceAll(TABLE, `\${table}`);
+    const template = sources[i]!.replaceAll(/[`\\]|\$\{/g, "\\$&")
+      .replaceAll(TABLE, `\${table}`)
+      .replaceAll(CONSUMERS, `\${consumers}`);
+    const parameters = template.includes(`\${consumers}`) ? 'table, consumers = "consumers"' : "table";
     return `{ tag: "${entry.tag}", name: "${v1Name(entry)}", createdAt: ${entry.when},
-      hash: "${hash}", sql: (table: string) => \`${template}\` },`;
+      hash: "${hash}", sql: (${parameters}) => \`${template}\` },`;
   });
   return `// Made by \`npm run generate\` from src/schema.ts and triggers.ts: do not edit.
 
@@ -88,7 +96,8 @@ export interface Migration {
   /** How Drizzle's migrators know it again, in 0.45 by the time, in 1.0 by the name. */
   readonly createdAt: number;
   readonly hash: string;
-  readonly sql: (table: string) => string;
+  /** The second name is that of the table of consumers; default \`consumers\`. */
+  readonly sql: (table: string, consumers?: string) => string;
 }
 
 export const MIGRATIONS: readonly Migration[] = [\n${migrations.join("\n")}\n];

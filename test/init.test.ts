@@ -63,7 +63,9 @@ describe("init", () => {
     expect(kit("generate")).toContain("No schema changes");
 
     kit("generate", "--custom", "--name", "rebuild");
-    const rebuild = older.replace("`events`", "`__new_events`").split("--> statement-breakpoint")[0];
+    const statements = older.split("--> statement-breakpoint");
+    const create = statements.find((statement) => statement.includes("CREATE TABLE `events`"))!;
+    const rebuild = create.replace("`events`", "`__new_events`");
     const rename =
       "DROP TABLE `events`;--> statement-breakpoint\nALTER TABLE `__new_events` RENAME TO `events`;";
     save("sql/here/0003_rebuild.sql", `${rebuild}--> statement-breakpoint\n${rename}`);

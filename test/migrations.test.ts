@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createClient } from "@libsql/client";
 import SQLite from "better-sqlite3";
-import { createEventsTable } from "drizzle-event-log";
+import { createConsumersTable, createEventsTable } from "drizzle-event-log";
 import {
   checkLog,
   type LogReport,
@@ -33,6 +33,7 @@ let files = 0;
 const newFile = () => join(directory, `${++files}.db`);
 
 const audit = createEventsTable("audit_log");
+const auditConsumers = createConsumersTable("audit_log_consumers");
 const kitFolder = { migrationsFolder: migrationsFolder(), migrationsTable };
 
 /** A database by its file, with a look at it that is not the driver's. */
@@ -105,12 +106,14 @@ describe("the SQL", () => {
   });
 
   test("for another table it is what drizzle-kit makes of that table's schema", async () => {
-    const json = await generateSQLiteDrizzleJson({ audit });
+    const json = await generateSQLiteDrizzleJson({ audit, auditConsumers });
     const made = await generateSQLiteMigration(await generateSQLiteDrizzleJson({}), json);
-    expect(MIGRATIONS[0]!.sql("audit_log")).toBe(made.join("--> statement-breakpoint\n"));
+    const tables = (statements: readonly string[]) => [...statements].sort();
+    const own = MIGRATIONS[0]!.sql("audit_log", "audit_log_consumers").split("--> statement-breakpoint\n");
+    expect(tables(own)).toEqual(tables(made));
     expect(MIGRATIONS[1]!.sql("audit_log")).toBe(triggersSQL("audit_log"));
     for (const statement of migrationStatements({ table: audit })) {
-      expect(statement).not.toMatch(/[`"']events/);
+      expect(statement).not.toMatch(/[`"'](events|consumers)/);
     }
   });
 });
@@ -124,7 +127,10 @@ describe.each(drivers)("migrateEvents on %s", (_name, open) => {
     expect(await checkLog(db)).toEqual({ ok: true, problems: [] });
     expect(await checkLog(db, { table: audit })).toEqual({ ok: true, problems: [] });
     const before = look(file);
-    const own = (table: string) => before.names.filter((name) => name.startsWith(table));
+    const isConsumers = (name: string) => name.endsWith("consumers");
+    expect(before.names.filter(isConsumers)).toEqual(["audit_log_consumers", "consumers"]);
+    const own = (table: string) =>
+      before.names.filter((name) => name.startsWith(table) && !isConsumers(name));
     expect(own("audit_log")).toEqual(own("events").map((name) => name.replace("events", "audit_log")));
     expect(own("events")).toHaveLength(10);
     await migrateEvents(db);
@@ -183,6 +189,56 @@ describe.each(drivers)("migrateEvents on %s", (_name, open) => {
     expect((error as any).problems).toContainEqual({ kind: "column", name: "id", problem: "different" });
     expect((error as Error).message).toContain("column seq is missing");
     expect(look(file)).toEqual(before);
+  });
+
+  test("a table of consumers that is the app's own is refused, and nothing is changed, until it is given a name", async () => {
+    const file = newFile();
+    new SQLite(file).exec("create table consumers (id integer primary key, name text)");
+    const before = look(file);
+    const db = open(file) as ReturnType<typeof opened.libsql>;
+    const error = await errorOf(() => migrateEvents(db));
+    expect(error).toMatchObject({ name: "MigrationError", code: "LOG_DIFFERS" });
+    expect((error as any).problems).toContainEqual({
+      ...{ kind: "column", name: "consumers.seq", problem: "missing" },
+    });
+    expect(look(file)).toEqual(before);
+    const consumers = createConsumersTable("followers");
+    await migrateEvents(db, { consumers });
+    expect(await checkLog(db, { consumers })).toEqual({ ok: true, problems: [] });
+    expect(look(file).names).toEqual(expect.arrayContaining(["consumers", "followers"]));
+  });
+
+  test("a table of consumers that is missing is made again where this package made the log, and only there", async () => {
+    const file = newFile();
+    const db = open(file) as ReturnType<typeof opened.libsql>;
+    await migrateEvents(db);
+    const made = look(file);
+    new SQLite(file).exec("drop table consumers");
+    const missing = { kind: "table", name: "consumers", problem: "missing" };
+    expect(await checkLog(db)).toEqual({ ok: false, problems: [missing] });
+    await migrateEvents(db);
+    expect(await checkLog(db)).toEqual({ ok: true, problems: [] });
+    expect(look(file)).toEqual(made);
+
+    const others = newFile();
+    new SQLite(others).exec(`${MIGRATIONS[0]!.sql("events")}; drop table consumers`);
+    const ofOthers = open(others) as ReturnType<typeof opened.libsql>;
+    await migrateEvents(ofOthers);
+    expect(look(others).names).not.toContain("consumers");
+    expect(await checkLog(ofOthers)).toEqual({ ok: true, problems: [] });
+    expect(await checkLog(ofOthers, { consumers: createConsumersTable() })).toEqual({
+      ...{ ok: false, problems: [missing] },
+    });
+  });
+
+  test("a table of consumers that is there already stays", async () => {
+    const file = newFile();
+    new SQLite(file).exec(`${MIGRATIONS[0]!.sql("events")}; drop table events;
+      insert into consumers (name, seq, skipped) values ('kept', 0, 0)`);
+    const db = open(file) as ReturnType<typeof opened.libsql>;
+    await migrateEvents(db);
+    expect(await checkLog(db)).toEqual({ ok: true, problems: [] });
+    expect(new SQLite(file).prepare("select name from consumers").all()).toEqual([{ name: "kept" }]);
   });
 
   test("a failure half way leaves nothing behind", async () => {
@@ -460,7 +516,9 @@ describe("checkLog", () => {
   });
 
   test("a table rebuilt as drizzle-kit does it has lost its triggers and nothing else", () => {
-    const [create = "", ...indexes] = table.split("--> statement-breakpoint");
+    const statements = table.split("--> statement-breakpoint");
+    const indexes = statements.filter((statement) => statement.includes("INDEX"));
+    const create = statements.find((statement) => statement.includes("CREATE TABLE `events`"))!;
     const rebuild = `${create.replace("`events`", "`__new_events`")} drop table events;
       alter table __new_events rename to events; ${indexes.join("")}`;
     const { problems } = from(`${table};${triggers}`, rebuild);

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { newULID } from "../ulid.js";
-import { definitionOf } from "./definition.js";
+import { triggersOf } from "./definition.js";
 import { CommandError, customMigration, findConfig, findKit, migrationFiles, outOf } from "./kit.js";
 import { logsIn, replay } from "./replay.js";
 import { triggersSQL } from "./triggers.js";
@@ -72,7 +72,7 @@ function init(
 
 /** Whatever made some of the triggers before, such as `migrateEvents`. */
 function migrationOf(table: string): string {
-  const triggers = definitionOf(table).made.filter(({ kind }) => kind === "trigger");
+  const triggers = triggersOf(table);
   const drops = triggers.map(({ name }) => `DROP TRIGGER IF EXISTS \`${name}\`;\n--> statement-breakpoint\n`);
   return drops.join("") + triggersSQL(table);
 }

@@ -1,10 +1,9 @@
-import { getTableName, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import { checkDatabase, type Database, type Result } from "../database.js";
-import { checkedOptions } from "../input-error.js";
 import { done, inTurn, run, type Steps, turn } from "../steps.js";
-import { tableOf } from "../table.js";
 import { pause } from "../wait.js";
-import type { MigrationOptions } from "./check-log.js";
+import { type MigrationOptions, namesOf } from "./check-log.js";
+import type { LogNames } from "./definition.js";
 import { planOf, recordTableOf } from "./plan.js";
 import { logState } from "./state.js";
 
@@ -12,10 +11,11 @@ import { logState } from "./state.js";
 const DEADLINE = 10_000;
 
 /**
- * Makes the log's table, indexes and triggers, or what is missing of them: all or nothing, and nothing when it is
- * run again. Several processes may run it at once. It records itself as Drizzle's `migrate` does with this package's
+ * Makes the tables of the log and of its consumers, the indexes and triggers, or what is missing of them: all or
+ * nothing, and nothing when it is run again. Several processes may run it at once. It records itself as Drizzle's `migrate` does with this package's
  * `migrationsFolder` and `migrationsTable`, so either may follow the other. On a table that another tool made, such
- * as `drizzle-kit push`, it adds the indexes and triggers that are missing and records nothing.
+ * as `drizzle-kit push`, it adds the indexes and triggers that are missing and records nothing; the table of consumers
+ * is then that tool's to make, too.
  *
  * Run it before anything else uses the database: while another process holds a libsql file, the client is
  * reconnected, which ends other transactions on it.
@@ -25,41 +25,41 @@ const DEADLINE = 10_000;
  */
 export function migrateEvents<D extends Database>(db: D, options?: MigrationOptions): Result<D, void> {
   checkDatabase(db);
-  const table = getTableName(tableOf(checkedOptions(options)));
-  return inTurn(db, () => migrating(db, table));
+  const names = namesOf(options);
+  return inTurn(db, () => migrating(db, names));
 }
 
-function* migrating(db: Database, table: string): Steps<void> {
+function* migrating(db: Database, names: LogNames): Steps<void> {
   const end = Date.now() + DEADLINE;
   for (;;) {
     let plan: string[] | undefined;
     try {
       // Looked at without a lock first: most often nothing is missing.
-      plan = yield* planNow(db, table);
-      if (plan.length > 0) yield* apply(db, table, plan);
+      plan = yield* planNow(db, names);
+      if (plan.length > 0) yield* apply(db, names, plan);
       return;
     } catch (error) {
       if (Date.now() >= end) throw error;
       if (isBusy(error)) yield* waitOnBusy(db);
       // Of two scripts or batches at once the second finds what the first has made.
-      else if (!plan || `${plan}` === `${yield* planNow(db, table)}`) throw error;
+      else if (!plan || `${plan}` === `${yield* planNow(db, names)}`) throw error;
     }
   }
 }
 
-function* planNow(db: Database, table: string): Steps<string[]> {
-  return planOf(table, yield* logState(db, table, recordTableOf(table)));
+function* planNow(db: Database, names: LogNames): Steps<string[]> {
+  return planOf(names, yield* logState(db, names, recordTableOf(names.table)));
 }
 
-function* apply(db: Database, table: string, plan: readonly string[]): Steps<void> {
-  if ("rollback" in db) return yield* inside(db, table);
+function* apply(db: Database, names: LogNames, plan: readonly string[]): Steps<void> {
+  if ("rollback" in db) return yield* inside(db, names);
   const client = libsqlFile(db);
   // Nothing of a script stays open when it is refused, as a refused BEGIN or COMMIT of `transaction` would.
   if (client) return yield* done(client.executeMultiple(script(plan)));
   let begun = false;
   const attempt = (tx: Database) => {
     begun = true;
-    return run(tx, inside(tx, table));
+    return run(tx, inside(tx, names));
   };
   try {
     yield* done(db.transaction(attempt, { behavior: "immediate" }));
@@ -76,8 +76,8 @@ function* apply(db: Database, table: string, plan: readonly string[]): Steps<voi
   }
 }
 
-function* inside(tx: Database, table: string): Steps<void> {
-  for (const statement of yield* planNow(tx, table)) yield* done(tx.run(sql.raw(statement)));
+function* inside(tx: Database, names: LogNames): Steps<void> {
+  for (const statement of yield* planNow(tx, names)) yield* done(tx.run(sql.raw(statement)));
 }
 
 interface LibsqlClient {

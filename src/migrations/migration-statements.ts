@@ -1,12 +1,9 @@
-import { getTableName } from "drizzle-orm";
-import { checkedOptions } from "../input-error.js";
-import { tableOf } from "../table.js";
-import type { MigrationOptions } from "./check-log.js";
+import { type MigrationOptions, namesOf } from "./check-log.js";
 import { statementsOf } from "./definition.js";
 import { MIGRATIONS } from "./sql.js";
 
-/** The SQL of a log, for a tool that applies it and keeps account of it itself. */
+/** The SQL of a log and of its consumers, for a tool that applies it and keeps account of it itself. */
 export function migrationStatements(options?: MigrationOptions): string[] {
-  const table = getTableName(tableOf(checkedOptions(options)));
-  return MIGRATIONS.flatMap((migration) => statementsOf(migration, table));
+  const names = namesOf(options);
+  return MIGRATIONS.flatMap((migration) => statementsOf(migration, names));
 }

@@ -1,5 +1,13 @@
 import { type LogProblem, MigrationError } from "../migration-error.js";
-import { type Definition, definitionOf, problemsOf, statementsOf } from "./definition.js";
+import { namedStatement, wordsOf } from "./ddl.js";
+import {
+  consumersProblems,
+  type Definition,
+  definitionOf,
+  type LogNames,
+  problemsOf,
+  statementsOf,
+} from "./definition.js";
 import { MIGRATIONS, type Migration } from "./sql.js";
 import type { LogState, Recorded } from "./state.js";
 
@@ -12,16 +20,31 @@ export function recordTableOf(table: string): string {
 }
 
 /** The statements that are missing, in order. */
-export function planOf(table: string, state: LogState): string[] {
-  const definition = definitionOf(table);
+export function planOf(names: LogNames, state: LogState): string[] {
+  const definition = definitionOf(names);
   if (state.recorded.some(isNewer)) return [];
   const pending = MIGRATIONS.filter((migration) => !state.recorded.some((row) => isOf(row, migration)));
   const problems = problemsOf(definition, state.rows);
   const isMissing = problems[0]?.kind === "table" && problems[0].problem === "missing";
-  if (isMissing) return [...recordTable(table), ...applied(MIGRATIONS, table, state)];
-  // Nothing recorded: the table is another tool's, such as drizzle-kit's.
-  if (pending.length > 0 && state.recorded.length > 0) return applied(pending, table, state);
-  return repairs(definition, problems);
+  const isOurs = isMissing || state.recorded.length > 0;
+  // Where another tool has made the log, it makes the table of consumers, too, if the app's schema has it.
+  const ofConsumers = isOurs ? consumersProblems(definition, state.rows) : [];
+  const lacksConsumers = ofConsumers[0]?.kind === "table" && ofConsumers[0].problem === "missing";
+  if (!lacksConsumers) refuse(names.consumers, ofConsumers);
+  if (isMissing) {
+    const made = applied(MIGRATIONS, names, state);
+    return [
+      ...recordTable(names.table),
+      ...(lacksConsumers ? made : made.filter((sql) => !isTable(sql, names.consumers))),
+    ];
+  }
+  if (pending.length > 0 && isOurs) return applied(pending, names, state);
+  return [...(lacksConsumers ? [definition.consumersTable.sql] : []), ...repairs(definition, problems)];
+}
+
+function isTable(sql: string, table: string): boolean {
+  const { kind, name } = namedStatement(wordsOf(sql));
+  return kind === "table" && name === table.toLowerCase();
 }
 
 /** Of a later version of this package, which another process may have: what it made is not to be undone. */
@@ -42,10 +65,10 @@ function recordTable(table: string): string[] {
   ];
 }
 
-function applied(migrations: readonly Migration[], table: string, { hasNames }: LogState): string[] {
+function applied(migrations: readonly Migration[], names: LogNames, { hasNames }: LogState): string[] {
   return migrations.flatMap((migration) => [
-    ...statementsOf(migration, table),
-    recorded(migration, recordTableOf(table), hasNames),
+    ...statementsOf(migration, names),
+    recorded(migration, recordTableOf(names.table), hasNames),
   ]);
 }
 
@@ -60,16 +83,22 @@ function recorded({ hash, createdAt, name }: Migration, recordTable: string, has
 /** Indexes and triggers hold nothing of their own: they can be made anew. */
 function repairs({ table, made }: Definition, problems: readonly LogProblem[]): string[] {
   const wrong = problems.filter(({ problem }) => problem !== "unknown");
-  const fatal = wrong.filter(({ kind }) => kind !== "index" && kind !== "trigger");
-  if (fatal.length > 0) {
-    const list = fatal.map(({ kind, name, problem }) => `${kind} ${name} is ${problem}`).join(", ");
-    const message =
-      `The table ${table} is not the log that this version of drizzle-event-log makes: ${list}. ` +
-      "Migrate it with the tool that made it.";
-    throw new MigrationError("LOG_DIFFERS", message, {}, fatal);
-  }
+  refuse(
+    table,
+    wrong.filter(({ kind }) => kind !== "index" && kind !== "trigger"),
+  );
   return wrong.flatMap(({ kind, name, problem }) => {
     const { sql } = made.find((statement) => statement.kind === kind && statement.name === name)!;
     return problem === "different" ? [`DROP ${kind.toUpperCase()} "${name}"`, sql] : [sql];
   });
+}
+
+/** What cannot be made right without losing what the table holds. */
+function refuse(table: string, fatal: readonly LogProblem[]): void {
+  if (fatal.length === 0) return;
+  const list = fatal.map(({ kind, name, problem }) => `${kind} ${name} is ${problem}`).join(", ");
+  const message =
+    `The table ${table} is not the one that this version of drizzle-event-log makes: ${list}. ` +
+    "Migrate it with the tool that made it, or give the log's tables other names.";
+  throw new MigrationError("LOG_DIFFERS", message, {}, fatal);
 }

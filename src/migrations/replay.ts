@@ -1,5 +1,5 @@
 import { namedStatement, partsOf, wordsOf } from "./ddl.js";
-import { definitionOf } from "./definition.js";
+import { triggersOf } from "./definition.js";
 
 interface ReplayedTable {
   columns: Set<string>;
@@ -56,7 +56,7 @@ const OF_A_LOG = ["seq", "id", "action", "trace_id", "cortex_id", "vclock"];
 export function logsIn(tables: Map<string, ReplayedTable>): { name: string; hasTriggers: boolean }[] {
   const logs = [...tables].filter(([, { columns }]) => OF_A_LOG.every((column) => columns.has(column)));
   return logs.map(([name, { triggers }]) => {
-    const wanted = definitionOf(name).made.filter(({ kind }) => kind === "trigger");
+    const wanted = triggersOf(name);
     const there = new Set(triggers.values());
     return { name, hasTriggers: wanted.every(({ meaning }) => there.has(meaning)) };
   });

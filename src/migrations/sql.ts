@@ -7,16 +7,29 @@ export interface Migration {
   /** How Drizzle's migrators know it again, in 0.45 by the time, in 1.0 by the name. */
   readonly createdAt: number;
   readonly hash: string;
-  readonly sql: (table: string) => string;
+  /** The second name is that of the table of consumers; default `consumers`. */
+  readonly sql: (table: string, consumers?: string) => string;
 }
 
 export const MIGRATIONS: readonly Migration[] = [
   {
     tag: "0000_events",
-    name: "20261124022201_events",
-    createdAt: 1795486921000,
-    hash: "ca5bb0f69126d059b5c33f29cadf8931afd9447f3efcaa566fd3bdd2ace215a4",
-    sql: (table: string) => `CREATE TABLE \`${table}\` (
+    name: "20261127235226_events",
+    createdAt: 1795823546000,
+    hash: "71fa053bdf1d0485087e7b3b1e0695280f256643de88f0e44ca45f8f085b0eb4",
+    sql: (table, consumers = "consumers") => `CREATE TABLE \`${consumers}\` (
+	\`name\` text PRIMARY KEY NOT NULL,
+	\`seq\` integer NOT NULL,
+	\`id\` text,
+	\`skipped\` integer NOT NULL,
+	\`last_skipped\` integer,
+	CONSTRAINT "${consumers}_name_check" CHECK(length(name) between 1 and 255),
+	CONSTRAINT "${consumers}_seq_check" CHECK(seq between 0 and 9007199254740991),
+	CONSTRAINT "${consumers}_id_check" CHECK((seq = 0) = (id is null)),
+	CONSTRAINT "${consumers}_skipped_check" CHECK(skipped >= 0)
+);
+--> statement-breakpoint
+CREATE TABLE \`${table}\` (
 	\`seq\` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	\`id\` text NOT NULL,
 	\`action\` text NOT NULL,
@@ -56,11 +69,11 @@ CREATE INDEX \`${table}_branched_index\` ON \`${table}\` (\`trace_id\`) WHERE br
   },
   {
     tag: "0001_append_only",
-    name: "20261124022202_append_only",
-    createdAt: 1795486922000,
+    name: "20261127235227_append_only",
+    createdAt: 1795823547000,
     hash: "9f37a4f1d9bae5a0e4a1ca6355ec273113377177075066115f78a0582619035a",
     sql: (
-      table: string,
+      table,
     ) => `-- The log is append-only. drizzle-kit cannot express triggers, and a table rebuild drops them: create them anew
 -- after one.
 CREATE TRIGGER \`${table}_no_update\` BEFORE UPDATE ON \`${table}\`

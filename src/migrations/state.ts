@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import type { Database } from "../database.js";
 import { done, type Steps } from "../steps.js";
 import { partsOf, wordsOf } from "./ddl.js";
-import type { SchemaRow } from "./definition.js";
+import type { LogNames, SchemaRow } from "./definition.js";
 
 export interface Recorded {
   hash: string;
@@ -18,18 +18,23 @@ export interface LogState {
   hasNames: boolean;
 }
 
-/** The log's table, indexes and triggers. */
-export function* schemaRows(db: Database, table: string): Steps<SchemaRow[]> {
-  const query = sql`select type, name, sql from sqlite_master
-    where sql is not null and (tbl_name = ${table} collate nocase)`;
-  const rows: [string, string, string][] = yield* done(db.values(query));
+/** These tables with their indexes and triggers. */
+export function* schemaRows(db: Database, tables: readonly string[]): Steps<SchemaRow[]> {
+  const query = sql`select tbl_name, type, name, sql from sqlite_master
+    where sql is not null and lower(tbl_name) in (select lower(value) from json_each(${JSON.stringify(tables)}))`;
+  const rows: [string, string, string, string][] = yield* done(db.values(query));
   // Rows of libsql can be indexed, not iterated.
-  return rows.map((row) => ({ type: row[0], name: row[1], sql: row[2] }));
+  return rows.map((row) => ({ table: row[0], type: row[1], name: row[2], sql: row[3] }));
 }
 
-export function* logState(db: Database, table: string, recordTable: string): Steps<LogState> {
-  const rows = yield* schemaRows(db, table);
-  const [record] = yield* schemaRows(db, recordTable);
+export function* logState(
+  db: Database,
+  { table, consumers }: LogNames,
+  recordTable: string,
+): Steps<LogState> {
+  const all = yield* schemaRows(db, [table, consumers, recordTable]);
+  const record = all.find((row) => row.table === recordTable);
+  const rows = all.filter((row) => row.table !== recordTable);
   if (!record) return { rows, recorded: [], hasNames: false };
   const query = sql`select hash, created_at from ${sql.identifier(recordTable)}`;
   const records: [string, unknown][] = yield* done(db.values(query));
