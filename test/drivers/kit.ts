@@ -49,7 +49,7 @@ function writeApp(kit: string): void {
   const files = {
     "schema.ts": `
       import { sqliteTable, text } from "drizzle-orm/sqlite-core";
-      export { events } from "drizzle-event-log/schema";
+      export { consumers, events } from "drizzle-event-log/schema";
       export const notes = sqliteTable("notes", { id: text("id").primaryKey() });`,
     "drizzle.config.ts": `
       import { defineConfig } from "drizzle-kit";

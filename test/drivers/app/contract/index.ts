@@ -5,7 +5,7 @@ import { reading } from "./reading.js";
 import { transactions } from "./transactions.js";
 import { writing } from "./writing.js";
 
-export type { Log } from "./log.js";
+export { DROPS, type Log } from "./log.js";
 
 export interface Report {
   promise: string;

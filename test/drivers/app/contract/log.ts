@@ -93,9 +93,17 @@ export function messagesOf(error: unknown): string {
   return messages.join(" / ");
 }
 
+/** Takes away what a log before has left. */
+export const DROPS = ["notes", "events", "consumers", "other", "other_consumers"].map(
+  (table) => `drop table if exists ${table}`,
+);
+
+const consumersOf = (table: string) => (table === "events" ? "consumers" : `${table}_consumers`);
+
 /** The package's migrations for a log of any name. */
 export function migrationFor(sql: readonly string[], table: string): string[] {
   return sql
     .flatMap((text) => text.split("--> statement-breakpoint"))
-    .map((statement) => statement.replaceAll(/([`"])events/g, `$1${table}`));
+    .map((statement) => statement.replaceAll(/([`"])events/g, `$1${table}`))
+    .map((statement) => statement.replaceAll(/([`"])consumers/g, `$1${consumersOf(table)}`));
 }

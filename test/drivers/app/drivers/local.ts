@@ -8,7 +8,7 @@ import { drizzle as drizzleSqlite } from "drizzle-orm/better-sqlite3";
 import { drizzle as drizzleLibsql } from "drizzle-orm/libsql";
 import { drizzle as drizzleSqlJs } from "drizzle-orm/sql-js";
 import initSqlJs from "sql.js";
-import type { Log } from "../contract/index.js";
+import { DROPS, type Log } from "../contract/index.js";
 
 export type Open = (statements: readonly string[]) => Promise<Log>;
 
@@ -42,10 +42,8 @@ const libsql = async (url: string, statements: readonly string[]) => {
 };
 
 /** A database of the server at this address, emptied: each test has it for itself. */
-export const libsqlServer = async (url: string, statements: readonly string[]) => {
-  const drops = ["notes", "events", "other"].map((table) => `drop table if exists ${table}`);
-  return libsql(url, [...drops, ...statements]);
-};
+export const libsqlServer = async (url: string, statements: readonly string[]) =>
+  libsql(url, [...DROPS, ...statements]);
 
 export const local: Record<string, Open> = {
   "libsql :memory:": (statements) => libsql(":memory:", statements),

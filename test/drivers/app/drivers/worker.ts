@@ -5,9 +5,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { drizzle as drizzleD1 } from "drizzle-orm/d1";
 import { drizzle as drizzleDurable } from "drizzle-orm/durable-sqlite";
-import { keepPromises, type Log, type Report } from "../contract/index.js";
-
-const DROPS = ["notes", "events", "other"].map((table) => `drop table if exists ${table}`);
+import { DROPS, keepPromises, type Log, type Report } from "../contract/index.js";
 
 async function keep(
   request: Request,
