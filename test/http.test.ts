@@ -1,0 +1,177 @@
+// What goes over the wire between httpPeer and serveLog, and how long it may take.
+import { type Action, openCortex } from "drizzle-event-log";
+import { httpPeer, pull, serveLog } from "drizzle-event-log/federation";
+import { describe, expect, test } from "vitest";
+import { ALPHA, BETA, errorOf, openSqlite, thrownBy } from "./fixture.js";
+
+function openLog() {
+  const { db } = openSqlite();
+  const cortex = openCortex<Action>({ id: ALPHA, origin: "alpha" });
+  db.transaction((tx) => cortex.append(tx, { action: "update", traceId: "t" }));
+  return db;
+}
+
+type Answer = (request: Request) => Response | Promise<Response>;
+
+const over = (answer: Answer) =>
+  (async (input: any, init: any) => answer(new Request(input, { ...init, signal: null }))) as typeof fetch;
+const headers = { "event-log-cortex": BETA };
+const never = () => new Promise<never>(() => {});
+
+/** A body of these texts, one after another, `gap` milliseconds apart, and then no end. */
+function dripping(text: (i: number) => string, gap: number) {
+  const state = { cancelled: false };
+  let i = 0;
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      await new Promise((resolve) => setTimeout(resolve, gap));
+      if (!state.cancelled) controller.enqueue(new TextEncoder().encode(text(i++)));
+    },
+    cancel() {
+      state.cancelled = true;
+    },
+  });
+  return { body, state };
+}
+
+describe("a peer that takes its time", () => {
+  const slow: [name: string, answer: Answer][] = [
+    ["never answers", never],
+    ["answers and sends no body", () => new Response(new ReadableStream({ pull: never }), { headers })],
+  ];
+  test.each(slow)("and %s is left after idleTimeout", async (_, answer) => {
+    const db = openLog();
+    const peer = httpPeer("http://peer.test", { fetch: over(answer), idleTimeout: 30 });
+    const error = await errorOf(() => pull(db, peer));
+    expect(error).toMatchObject({ name: "PeerError", code: "TIMEOUT" });
+    expect((error as Error).message).toContain("30 ms");
+  });
+
+  test("and sends a byte now and then is left after timeout, and its body is cancelled", async () => {
+    const { body, state } = dripping(() => " ", 2);
+    const fetch = over(() => new Response(body, { headers }));
+    const peer = httpPeer("http://peer.test", { fetch, timeout: 60 });
+    expect(await errorOf(() => pull(openLog(), peer))).toMatchObject({ code: "TIMEOUT" });
+    expect(state.cancelled).toBe(true);
+  });
+
+  test("and sends something before idleTimeout each time is heard to its end", async () => {
+    const text = JSON.stringify({ [ALPHA]: 1 });
+    let i = 0;
+    const body = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        if (i === text.length) controller.close();
+        else controller.enqueue(new TextEncoder().encode(text[i++]));
+      },
+    });
+    // In all it takes longer than the idle time-out would allow.
+    const peer = httpPeer("http://peer.test", {
+      fetch: over(() => new Response(body, { headers })),
+      idleTimeout: 5 * text.length - 20,
+    });
+    expect(await peer.clock()).toEqual({ [ALPHA]: 1 });
+  });
+
+  test("a signal ends it at once, also where fetch does not heed it", async () => {
+    const stop = new AbortController();
+    const peer = httpPeer("http://peer.test", { fetch: never as unknown as typeof fetch });
+    const asked = errorOf(() => peer.clock(stop.signal));
+    stop.abort();
+    expect(await asked).toBe(stop.signal.reason);
+  });
+
+  test.each([-1, 0.5, 2 ** 31, "30", null])("a time-out of %j is refused", (value) => {
+    for (const option of ["idleTimeout", "timeout"]) {
+      expect(thrownBy(() => httpPeer("http://peer.test", { [option]: value }))).toMatchObject({
+        ...{ code: "INVALID_TIMEOUT", field: option },
+      });
+    }
+    const options = { cortexId: ALPHA, authorize: () => true, timeout: value as number };
+    expect(thrownBy(() => serveLog(openLog(), options))).toMatchObject({ code: "INVALID_TIMEOUT" });
+  });
+});
+
+describe("the URL of a peer", () => {
+  test.each([
+    ["http://peer.test/log?token=x", "http://peer.test/log/clock?token=x"],
+    ["http://peer.test/log/?token=x&a=b%20c#part", "http://peer.test/log/clock?token=x&a=b%20c"],
+    ["http://peer.test/?", "http://peer.test/clock?"],
+    ["http://peer.test/log/", "http://peer.test/log/clock"],
+    ["/api/log?x", "/api/log/clock?x"],
+  ])("%s is asked at %s", async (url, asked) => {
+    const urls: string[] = [];
+    const fetch = async (input: unknown) => {
+      urls.push(String(input));
+      return Response.json({}, { headers });
+    };
+    await httpPeer(url, { fetch: fetch as typeof globalThis.fetch }).clock();
+    expect(urls).toEqual([asked]);
+  });
+});
+
+describe("what is read of an answer", () => {
+  test("of lines no more than asked for, and the rest is cancelled", async () => {
+    const { body, state } = dripping((i) => `{"line":${i}}\n`, 0);
+    const fetch = over(() => new Response(body, { headers }));
+    const lines = await httpPeer("http://peer.test", { fetch }).missing({}, 5);
+    expect(lines).toEqual([0, 1, 2, 3, 4].map((i) => `{"line":${i}}`));
+    await expect.poll(() => state.cancelled).toBe(true);
+  });
+
+  test("blank lines count among them, and lines may be cut anywhere", async () => {
+    const text = "\n\n{}\n\n[😀]\n1\n2\n";
+    const bytes = new TextEncoder().encode(text);
+    for (const size of [1, 2, 3, 100]) {
+      const body = new ReadableStream<Uint8Array>({
+        start(controller) {
+          for (let i = 0; i < bytes.length; i += size) controller.enqueue(bytes.slice(i, i + size));
+          controller.close();
+        },
+      });
+      const fetch = over(() => new Response(body, { headers }));
+      expect(await httpPeer("http://peer.test", { fetch }).missing({}, 6)).toEqual(["{}", "[😀]", "1"]);
+    }
+  });
+
+  test("of a clock 64 KiB", async () => {
+    const clock = Object.fromEntries(
+      Array.from({ length: 3000 }, (_, i) => [`01BX5ZZKBKACTAV9WEVGEM${String(i).padStart(4, "0")}`, 1]),
+    );
+    const peer = httpPeer("http://peer.test", { fetch: over(() => Response.json(clock, { headers })) });
+    expect(await errorOf(() => pull(openLog(), peer))).toMatchObject({ code: "BODY_TOO_LARGE" });
+  });
+});
+
+describe("serveLog", () => {
+  const post = (body: BodyInit) =>
+    new Request("http://log.test/missing", { method: "POST", body, duplex: "half" } as RequestInit);
+
+  test("a body that does not arrive is answered with 408", async () => {
+    const answer = serveLog(openLog(), { cortexId: ALPHA, authorize: () => true, timeout: 30 });
+    for (const body of [new ReadableStream({ pull: never }), dripping(() => " ", 2).body]) {
+      const response = await answer(post(body));
+      expect([response.status, await response.json()]).toEqual([408, { code: "TIMEOUT" }]);
+    }
+  });
+
+  test("authorize may read the body of a clone", async () => {
+    const authorize = async (request: Request) => (await request.clone().text()).includes("clock");
+    const answer = serveLog(openLog(), { cortexId: ALPHA, authorize });
+    expect((await answer(post('{"clock":{}}'))).status).toBe(200);
+    expect((await answer(post("{}"))).status).toBe(403);
+  });
+
+  test("authorize that takes the body away is told so, and nothing is served", async () => {
+    for (const authorize of [
+      async (request: Request) => (await request.text()) !== "",
+      (request: Request) => request.body!.getReader() !== undefined,
+    ]) {
+      const answer = serveLog(openLog(), { cortexId: ALPHA, authorize });
+      expect(await errorOf(() => answer(post('{"clock":{}}')))).toMatchObject({
+        ...{ name: "InputError", code: "INVALID_AUTHORIZE" },
+        message: expect.stringContaining("request.clone()"),
+      });
+    }
+  });
+});
