@@ -4,7 +4,7 @@ import { Connection } from "./connection.js";
 import { LibsqlFileError } from "./libsql-file-error.js";
 import { isBusy, type NativeDatabase, openNative } from "./native.js";
 import { type Patience, retried } from "./patience.js";
-import { controlsTransactions, type StatementKind, StatementKinds } from "./statement-kind.js";
+import { controlsTransactions, kindOf, type StatementKind } from "./statement-kind.js";
 import { WriteQueue } from "./write-queue.js";
 
 /** The most readers that are kept open while nobody uses them. */
@@ -21,9 +21,8 @@ export class DatabaseFile {
   readonly listeners = new Set<() => void>();
   /** It was deleted or replaced: what is open is no longer what the path names. */
   isReplaced = false;
-  #kinds = new StatementKinds();
   #path: string;
-  #identity: string;
+  #identity: Identity;
   #key: string;
   #readers: Connection[] = [];
   #secret: string | undefined;
@@ -32,8 +31,6 @@ export class DatabaseFile {
   #watcher = this.#newReader();
   /** How many connections the watcher has had: each counts anew. */
   #watchers = 0;
-  /** The writer sees tables that no reader can see. */
-  #isPrivate = false;
   #ready: Promise<void> | undefined;
   /** The PRAGMAs that each connection is opened with, by what they set. */
   #settings = new Map<string, string>();
@@ -41,7 +38,8 @@ export class DatabaseFile {
   /** Every `open` has its `close`. The first decides the size to which the log is truncated. */
   static open(path: string, encryptionKey: string | undefined, walLimit: number): DatabaseFile {
     const real = realpathSync(path);
-    const key = `${identityOf(real)}:${encryptionKey ?? ""}`;
+    const { dev, ino } = identityOf(real)!;
+    const key = `${dev}:${ino}:${encryptionKey ?? ""}`;
     const file = files.get(key) ?? new DatabaseFile(real, key, encryptionKey, walLimit);
     files.set(key, file);
     file.#users++;
@@ -51,7 +49,7 @@ export class DatabaseFile {
   private constructor(path: string, key: string, encryptionKey: string | undefined, walLimit: number) {
     this.#path = path;
     this.#key = key;
-    this.#identity = identityOf(path);
+    this.#identity = identityOf(path)!;
     this.#secret = encryptionKey;
     this.#walLimit = walLimit;
     // SQLite itself truncates the log to this, when it starts it anew after a whole checkpoint.
@@ -100,13 +98,8 @@ export class DatabaseFile {
 
   /** Where a text runs: what only the writer sees, only the writer reads. */
   runsOn(sql: string): StatementKind["runsOn"] {
-    const { runsOn } = this.#kinds.of(sql);
-    return runsOn === "reader" && this.#isPrivate ? "bare" : runsOn;
-  }
-
-  /** Called after a reader has refused it. */
-  rememberWrite(sql: string): void {
-    this.#kinds.of(sql).runsOn = "writer";
+    const { runsOn } = kindOf(sql);
+    return runsOn === "reader" && this.writer.seesMore ? "bare" : runsOn;
   }
 
   /** Sets the journal mode, which the file keeps. Others may have to let go of it first. */
@@ -124,10 +117,10 @@ export class DatabaseFile {
   writeAtOnce<T>(work: (writer: Connection) => T): T {
     const { writer } = this;
     this.checkKept();
-    writer.exec("BEGIN IMMEDIATE");
+    writer.begin();
     try {
       const answer = work(writer);
-      writer.exec("COMMIT");
+      writer.commit();
       this.committed();
       return answer;
     } catch (error) {
@@ -149,7 +142,6 @@ export class DatabaseFile {
       }
     });
     if (outcome instanceof LibsqlError) throw outcome;
-    this.notice(sql);
     return outcome;
   }
 
@@ -159,7 +151,6 @@ export class DatabaseFile {
     this.checkKept();
     try {
       const result = writer.run(sql, args, intMode);
-      this.notice(sql);
       this.#noticeSetting(sql);
       this.committed();
       return result;
@@ -173,7 +164,7 @@ export class DatabaseFile {
   runScript(sql: string): { error: unknown } | undefined {
     const { writer } = this;
     this.checkKept();
-    writer.exec("BEGIN IMMEDIATE");
+    writer.begin();
     // One that controls transactions itself gets the lock when it was free a moment ago.
     const isPlain = !controlsTransactions(sql);
     if (!isPlain) writer.exec("ROLLBACK");
@@ -183,22 +174,14 @@ export class DatabaseFile {
     } catch (error) {
       failure = { error };
     }
-    if (isPlain && writer.inTransaction) writer.exec("COMMIT");
+    if (isPlain && writer.inTransaction) writer.commit();
     writer.rollback();
-    this.notice(sql);
     this.committed();
     return failure;
   }
 
-  /** Called after a text was run on the writer: it may have changed what only the writer sees. */
-  notice(sql: string): void {
-    if (!this.#kinds.of(sql).isPrivate) return;
-    const { rows } = this.writer.run("PRAGMA database_list", [], "number");
-    this.#isPrivate = rows.some(({ name }) => name !== "main");
-  }
-
   #noticeSetting(sql: string): void {
-    const { setting } = this.#kinds.of(sql);
+    const { setting } = kindOf(sql);
     if (setting === undefined) return;
     this.#settings.set(setting, sql);
     for (const reader of this.#readers) reader.exec(sql);
@@ -211,7 +194,8 @@ export class DatabaseFile {
   }
 
   #checkSame(): void {
-    if (identityOf(this.#path) !== this.#identity) this.isReplaced = true;
+    const now = identityOf(this.#path);
+    if (now?.ino !== this.#identity.ino || now.dev !== this.#identity.dev) this.isReplaced = true;
     this.checkKept();
   }
 
@@ -232,8 +216,9 @@ export class DatabaseFile {
   }
 }
 
+type Identity = { dev: number; ino: number };
+
 // Never opened for it: closing any descriptor of a file drops all locks that the process has on it.
-function identityOf(path: string): string {
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found ? `${found.dev}:${found.ino}` : "none";
+function identityOf(path: string): Identity | undefined {
+  return statSync(path, { throwIfNoEntry: false });
 }

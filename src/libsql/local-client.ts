@@ -13,10 +13,11 @@ import type { Connection } from "./connection.js";
 import type { DatabaseFile } from "./database-file.js";
 import { isTurnOver } from "./event-loop-turn.js";
 import { takeHandedOver } from "./hand-over.js";
-import { LibsqlFileError } from "./libsql-file-error.js";
-import { type AnyStatement, LocalTransaction, runBatch, textOf } from "./local-transaction.js";
+import { IdleWatch } from "./idle-watch.js";
+import { type AnyStatement, type Lease, LocalTransaction, runBatch, textOf } from "./local-transaction.js";
 import { isBusy, isReadonly } from "./native.js";
 import { type Patience, patienceOf, retried } from "./patience.js";
+import { rememberWrite } from "./statement-kind.js";
 
 export interface LocalOptions {
   intMode: IntMode;
@@ -35,10 +36,11 @@ export class LocalClient implements Client {
   readonly deadline: number;
   #open: () => DatabaseFile;
   #file!: DatabaseFile;
+  /** What every transaction that writes is given. */
+  #writing!: Lease;
   #intMode: IntMode;
-  #idleLimit: number | false;
   #transactions = new Set<LocalTransaction>();
-  #watch: NodeJS.Timeout | undefined;
+  #idle: IdleWatch;
 
   /** @throws DeadlineError another process kept the file locked. */
   static async open(open: () => DatabaseFile, options: LocalOptions): Promise<LocalClient> {
@@ -51,7 +53,7 @@ export class LocalClient implements Client {
     this.#open = open;
     this.#intMode = intMode;
     this.deadline = deadline;
-    this.#idleLimit = idleLimit;
+    this.#idle = new IdleWatch(idleLimit, this.#transactions);
   }
 
   async execute(statement: InStatement, args?: InArgs): Promise<ResultSet> {
@@ -64,7 +66,7 @@ export class LocalClient implements Client {
         return await this.#read((reader) => reader.run(sql, values, this.#intMode));
       } catch (error) {
         if (!isReadonly(error)) throw error;
-        file.rememberWrite(sql);
+        rememberWrite(sql);
       }
     }
     return this.#submit(
@@ -84,7 +86,7 @@ export class LocalClient implements Client {
         return await this.#read((reader) => reader.inSnapshot(() => run(reader)));
       } catch (error) {
         if (mode === "read" || !isReadonly(error)) throw error;
-        file.rememberWrite(texts[(error as LibsqlBatchError).statementIndex]!);
+        rememberWrite(texts[(error as LibsqlBatchError).statementIndex]!);
       }
     }
     return this.#submit(() => file.writeAtOnce(run));
@@ -134,6 +136,11 @@ export class LocalClient implements Client {
     }
     if (!this.closed) return file.close(); // Another call was faster.
     this.#file = file;
+    this.#writing = {
+      ...this.#lease(file.writer, () => file.writes.release()),
+      isWrite: true,
+      committed: () => file.committed(),
+    };
     this.closed = false;
   }
 
@@ -170,9 +177,7 @@ export class LocalClient implements Client {
       if (!connection.inTransaction) {
         throw new LibsqlBatchError("The transaction has been rolled back", i, "TRANSACTION_CLOSED");
       }
-      const result = connection.run(sql, args, this.#intMode);
-      if (connection === this.#file.writer) this.#file.notice(sql);
-      return result;
+      return connection.run(sql, args, this.#intMode);
     });
   }
 
@@ -189,7 +194,7 @@ export class LocalClient implements Client {
       file.giveBack(connection);
       throw error;
     }
-    return this.#begun(connection, false, () => file.giveBack(connection));
+    return this.#begun(this.#lease(connection, () => file.giveBack(connection)));
   }
 
   #beginWrite(
@@ -198,44 +203,30 @@ export class LocalClient implements Client {
   ): LocalTransaction | Promise<LocalTransaction> {
     return this.#submit(() => {
       file.checkKept();
-      file.writer.exec("BEGIN IMMEDIATE");
+      file.writer.begin();
       file.writes.hold();
-      this.#watchIdle();
-      return this.#begun(file.writer, true, () => file.writes.release());
+      this.#idle.start();
+      return this.#begun(this.#writing);
     }, patience);
   }
 
-  #begun(connection: Connection, isWrite: boolean, ended: () => void): LocalTransaction {
-    const file = this.#file;
-    const transaction: LocalTransaction = new LocalTransaction({
+  #lease(connection: Connection, free: () => void): Lease {
+    return {
       connection,
-      isWrite,
       intMode: this.#intMode,
-      ran: (sql) => isWrite && file.notice(sql),
-      committed: () => isWrite && file.committed(),
-      ended: () => {
+      isWrite: false,
+      committed: () => {},
+      ended: (transaction) => {
         this.#transactions.delete(transaction);
-        ended();
+        free();
       },
-    });
-    this.#transactions.add(transaction);
-    return transaction;
+    };
   }
 
-  /** One timer for all: transactions come and go more often than one is forgotten. */
-  #watchIdle(after = this.#idleLimit): void {
-    if (after === false || this.#idleLimit === false || this.#watch) return;
-    const limit = this.#idleLimit;
-    this.#watch = setTimeout(() => {
-      this.#watch = undefined;
-      const now = performance.now();
-      for (const transaction of this.#transactions) {
-        if (!transaction.isWrite) continue;
-        const left = transaction.lastUsed + limit - now;
-        if (left <= 0) transaction.end(new LibsqlFileError("TRANSACTION_EXPIRED"));
-        else this.#watchIdle(left);
-      }
-    }, after).unref();
+  #begun(lease: Lease): LocalTransaction {
+    const transaction = new LocalTransaction(lease);
+    this.#transactions.add(transaction);
+    return transaction;
   }
 }
 

@@ -13,18 +13,16 @@ import { isCommit } from "./statement-kind.js";
 
 export type AnyStatement = InStatement | [string, InArgs?];
 
-/** What becomes of a transaction's connection. */
+/** A connection that a transaction has begun on. */
 export interface Lease {
   connection: Connection;
   intMode: IntMode;
   /** Others wait for its end. */
   isWrite: boolean;
-  /** Each text that was run. */
-  ran: (sql: string) => void;
   /** Before the commit is acknowledged. */
   committed: () => void;
   /** The connection is free again. */
-  ended: () => void;
+  ended: (transaction: LocalTransaction) => void;
 }
 
 /** A transaction that has begun on a connection of its own, or on the file's writer. */
@@ -48,25 +46,22 @@ export class LocalTransaction implements Transaction {
   }
 
   async execute(statement: InStatement, args?: InArgs): Promise<ResultSet> {
-    const lease = this.#opened();
-    if (typeof statement === "string") return this.#run(lease, statement, args ?? []);
-    return this.#run(lease, statement.sql, statement.args ?? []);
+    if (typeof statement === "string") return this.#run(statement, args ?? []);
+    return this.#run(statement.sql, statement.args ?? []);
   }
 
   async batch(statements: AnyStatement[]): Promise<ResultSet[]> {
-    return runBatch(statements, (sql, args) => this.#run(this.#opened(), sql, args));
+    return runBatch(statements, (sql, args) => this.#run(sql, args));
   }
 
   async executeMultiple(sql: string): Promise<void> {
-    const lease = this.#opened();
-    lease.connection.exec(sql);
-    lease.ran(sql);
+    this.#opened().connection.exec(sql);
   }
 
   async commit(): Promise<void> {
     try {
       const { connection, committed } = this.#opened();
-      connection.exec("COMMIT");
+      connection.commit();
       committed();
     } finally {
       this.end();
@@ -83,8 +78,7 @@ export class LocalTransaction implements Transaction {
 
   /** Runs a statement about savepoints at once. */
   control(sql: string): void {
-    const { connection, intMode } = this.#opened();
-    connection.run(sql, [], intMode);
+    this.#opened().connection.exec(sql);
   }
 
   /** Rolls back what is open. Later statements are refused with the error. */
@@ -96,7 +90,7 @@ export class LocalTransaction implements Transaction {
     try {
       lease.connection.rollback();
     } finally {
-      lease.ended();
+      lease.ended(this);
     }
   }
 
@@ -108,11 +102,10 @@ export class LocalTransaction implements Transaction {
     throw this.#refusal ?? new LibsqlError("The transaction is closed", "TRANSACTION_CLOSED");
   }
 
-  #run({ connection, intMode, ran }: Lease, sql: string, args: InArgs): ResultSet {
+  #run(sql: string, args: InArgs): ResultSet {
+    const { connection, intMode } = this.#opened();
     if (this.isShared && isCommit(sql)) throw new LibsqlFileError("COMMIT_IN_SHARED");
-    const result = connection.run(sql, args, intMode);
-    ran(sql);
-    return result;
+    return connection.run(sql, args, intMode);
   }
 }
 

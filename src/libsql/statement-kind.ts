@@ -6,7 +6,9 @@ export interface StatementKind {
    * - `bare`: on the writer as it is. It may not be in a transaction, or it is about the connection itself.
    */
   runsOn: "reader" | "writer" | "bare";
-  /** It may change what only the writer sees: tables in its temporary schema, databases attached to it. */
+  /** It may begin or end a transaction. */
+  isControl: boolean;
+  /** It may change what only its connection sees: tables in the temporary schema, attached databases. */
   isPrivate: boolean;
   /** The connection's setting that it changes, and that all connections have to have. */
   setting: string | undefined;
@@ -27,27 +29,32 @@ const SETTING = starting(
   String.raw`pragma\s+(?:main\.)?(synchronous|foreign_keys|recursive_triggers|case_sensitive_like|cache_size|mmap_size|temp_store|trusted_schema|ignore_check_constraints|secure_delete|reverse_unordered_selects|automatic_index)\s*[=(]\s*['"-]?\w+`,
 );
 const COMMIT = starting("commit|end");
+const CONTROL = /\b(?:begin|commit|end|rollback|savepoint|release)\b/i;
 const SCRIPT_CONTROL = /\b(?:begin|commit|end|rollback|savepoint|release|vacuum|pragma|attach|detach)\b/i;
 
-/** The kinds of the texts seen. A guess by its first word errs towards the writer. */
-export class StatementKinds {
-  #kinds = new Map<string, StatementKind>();
+const kinds = new Map<string, StatementKind>();
 
-  of(sql: string): StatementKind {
-    let kind = this.#kinds.get(sql);
-    if (kind === undefined) {
-      kind = kindOf(sql);
-      if (this.#kinds.size >= REMEMBERED) this.#kinds.clear();
-      this.#kinds.set(sql, kind);
-    }
-    return kind;
+/** The kind of a text, which is kept. A guess by its first word errs towards the writer. */
+export function kindOf(sql: string): StatementKind {
+  let kind = kinds.get(sql);
+  if (kind === undefined) {
+    kind = guess(sql);
+    if (kinds.size >= REMEMBERED) kinds.clear();
+    kinds.set(sql, kind);
   }
+  return kind;
 }
 
-function kindOf(sql: string): StatementKind {
+/** Called after a reader has refused the text. */
+export function rememberWrite(sql: string): void {
+  kindOf(sql).runsOn = "writer";
+}
+
+function guess(sql: string): StatementKind {
   const isBare = ABOUT_WRITES.test(sql) || (BARE.test(sql) && !SCHEMA.test(sql));
   return {
     runsOn: WRITE.test(sql) ? "writer" : isBare ? "bare" : "reader",
+    isControl: CONTROL.test(sql),
     isPrivate: PRIVATE.test(sql),
     setting: SETTING.exec(sql)?.[1]?.toLowerCase(),
   };
@@ -62,7 +69,7 @@ export function isCommit(sql: string): boolean {
   return COMMIT.test(sql);
 }
 
-/** The words at the beginning of a statement, after any comments. */
+/** The words at the beginning of a statement, after any comments and empty statements. */
 function starting(words: string): RegExp {
-  return new RegExp(String.raw`^(?:\s|--[^\n]*(?:\n|$)|/\*[\s\S]*?\*/)*(?:${words})\b`, "i");
+  return new RegExp(String.raw`^(?:[\s;]|--[^\n]*(?:\n|$)|/\*[\s\S]*?\*/)*(?:${words})\b`, "i");
 }

@@ -3,6 +3,7 @@ import type { NativeArguments, NativeStatement } from "./native.js";
 import { areNamed } from "./parameters.js";
 import { Result } from "./result.js";
 import { type RowMaker, rowMaker } from "./row.js";
+import { kindOf, type StatementKind } from "./statement-kind.js";
 import { fromNative, toNative } from "./value.js";
 
 /** Characters or bytes: a kept statement holds its last arguments in memory. */
@@ -12,8 +13,8 @@ const HEAVY = 32_768;
 export class Statement {
   /** Whether it may be run with other arguments later on. */
   mayBeKept = true;
+  readonly kind: StatementKind;
   #native: NativeStatement;
-  #sql: string;
   #returnsRows: boolean;
   #isExplain: boolean;
   /** Its columns may change while it is kept. */
@@ -24,9 +25,12 @@ export class Statement {
   /** How many arguments have been bound. */
   #bound = 0;
 
-  constructor(native: NativeStatement, sql: string) {
+  constructor(
+    native: NativeStatement,
+    readonly sql: string,
+  ) {
     this.#native = native.safeIntegers(true);
-    this.#sql = sql;
+    this.kind = kindOf(sql);
     this.#returnsRows = native.reader;
     if (this.#returnsRows) native.raw(true);
     this.#isExplain = /^\s*explain\b/i.test(sql);
@@ -62,7 +66,7 @@ export class Statement {
   // What is not bound anew keeps its last value: the missing ones are bound to NULL, as in a new statement.
   #bind(values: NativeArguments): NativeArguments {
     if (!Array.isArray(values)) {
-      if (!areNamed(this.#sql)) {
+      if (!areNamed(this.sql)) {
         throw new LibsqlError("Named arguments were given for a parameter without a name", "SQLITE_RANGE");
       }
       this.mayBeKept = false; // How many it has bound is not known.

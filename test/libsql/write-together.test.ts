@@ -282,19 +282,22 @@ describe("writeTogether decides by whose function it was", () => {
     expect((await seenBy(file)).sort()).toEqual(["0", "2", "3", "before"]);
   });
 
-  test("one that commits for all is refused to", async () => {
-    const { db, file } = await opened();
-    const outcomes = await outcomesOf(
-      count(3).map((i) =>
-        writeTogether(db, async (tx) => {
-          await add(`${i}`)(tx);
-          if (i === 1) await tx.run(sql`commit`);
-        }),
-      ),
-    );
-    expect(outcomes[1]).toMatchObject({ cause: { code: "COMMIT_IN_SHARED" } });
-    expect([outcomes[0], outcomes[2], await seenBy(file)]).toEqual(["stored", "stored", ["0", "2"]]);
-  });
+  test.each(["commit", "; ; commit", "-- all of it\n/* now */ end transaction"])(
+    "one that commits for all is refused to: %j",
+    async (commit) => {
+      const { db, file } = await opened();
+      const outcomes = await outcomesOf(
+        count(3).map((i) =>
+          writeTogether(db, async (tx) => {
+            await add(`${i}`)(tx);
+            if (i === 1) await tx.run(sql.raw(commit));
+          }),
+        ),
+      );
+      expect(outcomes[1]).toMatchObject({ cause: { code: "COMMIT_IN_SHARED" } });
+      expect([outcomes[0], outcomes[2], await seenBy(file)]).toEqual(["stored", "stored", ["0", "2"]]);
+    },
+  );
 
   test("one that never settles is cut off, and the others are stored", async () => {
     const { db, file } = await opened();
