@@ -3,6 +3,7 @@ import { checkDatabase, type Database, type Result } from "./database.js";
 import type { Actions } from "./event.js";
 import { checkedOptions } from "./input-error.js";
 import type { ReadOptions } from "./read.js";
+import { refusalIn } from "./refusal.js";
 import type { EventsTable } from "./schema.js";
 import { done, run, type Steps } from "./steps.js";
 import { tableOf } from "./table.js";
@@ -21,12 +22,32 @@ export function clock<D extends Database, A extends Actions>(
 }
 
 export function* readClock(db: Database, table: EventsTable<any>): Steps<VectorClock> {
-  const [row] = yield* done(db.values(sql`select ${clockJson(table)}`) as [[string]]);
+  const [row] = yield* askWithClock(db, table, (json) => db.values(sql`select ${json}`) as [[string]]);
   return parseClock(row[0]);
 }
 
+/** The databases that have refused a recursion: Turso Database knows none yet. */
+const flat = new WeakSet<Database>();
+
+/** What a query answers that selects, among others, the clock as JSON. */
+export function* askWithClock<T>(
+  db: Database,
+  table: EventsTable<any>,
+  ask: (clock: SQL) => T | PromiseLike<T>,
+): Steps<T> {
+  if (!flat.has(db)) {
+    try {
+      return yield* done(ask(seekingClock(table)));
+    } catch (error) {
+      if (!/recursive/i.test(refusalIn(error)?.message ?? "")) throw error;
+      flat.add(db);
+    }
+  }
+  return yield* done(ask(groupedClock(table)));
+}
+
 // SQLite has no skip scan for this: the recursion seeks from each cortex to the next.
-export function clockJson(table: EventsTable<any>): SQL {
+function seekingClock(table: EventsTable<any>): SQL {
   return sql`(
     with recursive cortex(id) as (
       select min(cortex_id) from ${table} where cortex_id > ''
@@ -35,6 +56,14 @@ export function clockJson(table: EventsTable<any>): SQL {
     )
     select json_group_object(id, (select max(counter) from ${table} where cortex_id = cortex.id))
     from cortex where id is not null
+  )`;
+}
+
+/** The same from all of the index. */
+function groupedClock(table: EventsTable<any>): SQL {
+  return sql`(
+    select json_group_object(cortex_id, counter)
+    from (select cortex_id, max(counter) as counter from ${table} group by cortex_id)
   )`;
 }
 

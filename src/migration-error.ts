@@ -1,3 +1,5 @@
+import { refusalIn } from "./refusal.js";
+
 /** Every `code` of a `MigrationError`. */
 export const migrationErrorCodes = ["NOT_MIGRATED", "LOG_DIFFERS", "NO_FOLDER"] as const;
 
@@ -29,20 +31,11 @@ export class MigrationError extends Error {
 }
 
 const MISSING = /no such table: \S+|no such column: \S+|table \S+ has no column named \S+/;
-// An error may be its own cause.
-const MAX_CAUSES = 8;
 
 /** The error to throw for one that a query of this package met. */
 export function explained(error: unknown): unknown {
-  let e = error;
-  for (let depth = 0; depth < MAX_CAUSES && e instanceof Error; depth++, e = e.cause) {
-    // Only a driver's own error: the message of Drizzle's holds the query, and with it whatever was written.
-    if (e.cause === undefined) {
-      const [missing] = MISSING.exec(e.message) ?? [];
-      return missing ? notMigrated(missing, error) : error;
-    }
-  }
-  return error;
+  const [missing] = MISSING.exec(refusalIn(error)?.message ?? "") ?? [];
+  return missing ? notMigrated(missing, error) : error;
 }
 
 function notMigrated(missing: string, cause: unknown): MigrationError {

@@ -2,6 +2,7 @@ import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "./database.js";
 import type { Actions, Meta, StoredEvent } from "./event.js";
 import { InputError, shapeOf } from "./input-error.js";
+import { refusalIn } from "./refusal.js";
 import type { EventsTable } from "./schema.js";
 import { done, type Steps, turn } from "./steps.js";
 import type { VectorClock } from "./vector-clock.js";
@@ -98,12 +99,8 @@ function* readPage<A extends Actions>(db: Database, selection: Selection<A>, lim
 }
 
 function isTooLarge(error: unknown): boolean {
-  for (let e = error, depth = 0; e instanceof Error && depth < 8; e = e.cause, depth++) {
-    // Of the innermost: the message of Drizzle's error holds the query.
-    if (e.cause === undefined)
-      return /too[ _]?(big|large)/i.test(`${(e as { code?: unknown }).code} ${e.message}`);
-  }
-  return false;
+  const refusal = refusalIn(error) as (Error & { code?: unknown }) | undefined;
+  return refusal !== undefined && /too[ _]?(big|large)/i.test(`${refusal.code} ${refusal.message}`);
 }
 
 function* readLargePage<A extends Actions>(
@@ -166,12 +163,12 @@ function withinBytes<A extends Actions>(
   const by = sql.raw(`${key} ${order}`);
   const fits = sql`seq in (
     select seq from (
-      select seq, sum(size) over (order by ${by} rows between unbounded preceding and 1 preceding) as earlier
+      select seq, sum(size) over (order by ${by}) - size as earlier
       from (
         select seq, id, ${SIZE} as size from ${table} where ${all(filters)}
         order by ${by} limit ${Math.min(limit, MAX_ROWS)}
       )
-    ) where earlier is null or earlier < ${bytes})`;
+    ) where earlier < ${bytes})`;
   return { table, filters: [fits], key, order };
 }
 

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { clockJson, parseClock } from "../clock.js";
+import { askWithClock, parseClock } from "../clock.js";
 import type { Transaction } from "../database.js";
 import type { EventsTable } from "../schema.js";
 import { done, type Steps } from "../steps.js";
@@ -30,8 +30,10 @@ export function* readLogState(
   bound: string,
   traceIds: readonly string[],
 ): Steps<LogState> {
-  const rows = tx.values(sql`select ${clockJson(table)}, (select max(id) from ${table} where id > '')`);
-  const [row] = yield* done(rows as [[string, string | null]]);
+  const [row] = yield* askWithClock(tx, table, (clock) => {
+    const rows = tx.values(sql`select ${clock}, (select max(id) from ${table} where id > '')`);
+    return rows as [[string, string | null]];
+  });
   const greatestId = row[1] ?? "";
   const lastId = greatestId <= bound ? greatestId : yield* readLastId(tx, table, cortexId, bound);
   const traces = yield* readHeads(tx, table, traceIds);
