@@ -32,7 +32,9 @@ export function appendQuery<D extends Database, A extends Actions = Action>(
   // Whether it branches its trace cannot be asked first here; a mark too many costs `divergences` a look.
   for (const encoded of fresh) encoded.branched = encoded.counter !== null;
   const rows = JSON.stringify(fresh.map(valuesOf));
-  return db.insert(log).select(selectNew(log, rows)).returning({ seq: log.seq, id: log.id }) as never;
+  // A driver may answer with integers of another kind.
+  const seq = sql.raw("seq").mapWith(Number);
+  return db.insert(log).select(selectNew(log, rows)).returning({ seq, id: log.id }) as never;
 }
 
 /** A query for `db.batch([...])`, or to run by itself: awaited, or with `all` on a synchronous driver. */

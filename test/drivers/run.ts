@@ -57,29 +57,51 @@ function testTypes(app: string, check: (promise: string, body: () => unknown) =>
 
 /** How to keep the contract on each driver: each in a process of its own, which prints its reports. */
 function driversOf(major: Major, app: string, address: string): Record<string, () => Outcome> {
-  const node = (driver: string, program = process.execPath) => {
-    return attempt(app, program, ["--import", "tsx", "drivers/main.ts", ...driver.split("|")]);
+  const node = (driver: string, program = process.execPath, file = "drivers/main.ts") => {
+    return attempt(app, program, ["--import", "tsx", file, ...driver.split("|")]);
   };
   const workerd = (door: string) => {
     return attempt(REPO, process.execPath, ["--import", "tsx", "test/drivers/workerd.ts", app, door]);
+  };
+  const deno = (driver: string) => {
+    const program = join(tools, "node_modules/@deno/linux-x64-glibc/deno");
+    // The imports say .js where the files are .ts, as TypeScript has it.
+    const flags = [
+      "run",
+      "--allow-all",
+      "--node-modules-dir=manual",
+      "--unstable-sloppy-imports",
+      "--no-check",
+    ];
+    return attempt(app, program, [...flags, "drivers/main.ts", driver]);
   };
   const bun = join(tools, "node_modules/@oven/bun-linux-x64/bin/bun");
   const nodeOf = (version: number) => join(tools, `node_modules/node${version}/bin/node`);
   return {
     "libsql :memory:": () => node("libsql :memory:"),
+    "libsql :memory:, bigint": () => node("libsql :memory:, bigint"),
+    "libsql :memory:, string": () => node("libsql :memory:, string"),
     "libsql file, openLibsql": () => node("libsql file, openLibsql"),
     "libsql http": () => node(`libsql http|http://${address}`),
     "libsql ws": () => node(`libsql ws|ws://${address}`),
+    "libsql embedded replica": () => node(`http://${address}`, process.execPath, "drivers/replica.ts"),
     "better-sqlite3 file": () => node("better-sqlite3 file"),
+    "better-sqlite3 file, bigint": () => node("better-sqlite3 file, bigint"),
     "sql.js": () => node("sql.js"),
     "sqlite-proxy": () => node("sqlite-proxy"),
+    "expo-sqlite": () => node("expo-sqlite"),
     D1: () => workerd("d1"),
     "Durable Object": () => workerd("durable-object"),
     "bun:sqlite": () => attempt(app, bun, ["drivers/bun.ts"]),
     "libsql file, openLibsql, Node 24": () => node("libsql file, openLibsql", nodeOf(24)),
+    "libsql file, openLibsql, Deno": () => deno("libsql file, openLibsql"),
     ...(major === "v1" && {
+      "node:sqlite, Deno": () => deno("node:sqlite"),
+      "Turso Database": () => node("Turso Database"),
+      "op-sqlite": () => node("op-sqlite"),
       "node:sqlite, Node 22": () => node("node:sqlite", nodeOf(22)),
       "node:sqlite, Node 24": () => node("node:sqlite", nodeOf(24)),
+      "node:sqlite, Node 24, bigint": () => node("node:sqlite, bigint", nodeOf(24)),
     }),
   };
 }

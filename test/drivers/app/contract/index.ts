@@ -21,7 +21,7 @@ export async function keepPromises(
 ): Promise<void> {
   const tables = ["create table notes (id text)"];
   for (const name of ["events", "other"]) tables.push(...migrationFor(migrations, name));
-  let log = await open(tables);
+  const log = await open(tables);
   const { transaction, db } = log;
   await log.close();
   const promises: Record<string, (log: any) => unknown> = {
@@ -29,15 +29,25 @@ export async function keepPromises(
     ...(typeof db.batch === "function" ? batches : {}),
     ...(transaction ? { ...transactions, ...cortex } : {}),
   };
+  await keepAll(promises, () => open(tables), report);
+}
+
+/** Keeps each promise on what is opened for it. */
+export async function keepAll<L extends { close?: Log["close"] }>(
+  promises: Record<string, (log: L) => unknown>,
+  open: () => Promise<L>,
+  report: (report: Report) => void,
+): Promise<void> {
   for (const [promise, keep] of Object.entries(promises)) {
+    let log: L | undefined;
     try {
-      log = await open(tables);
+      log = await open();
       await keep(log);
       report({ promise });
     } catch (error) {
       report({ promise, failure: textOf(error) });
     } finally {
-      await log.close();
+      await log?.close?.();
     }
   }
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createClient } from "@libsql/client";
+import { type Config, createClient } from "@libsql/client";
 import SQLite from "better-sqlite3";
 import { openLibsql, writeTransaction } from "drizzle-event-log/libsql";
 import { drizzle as drizzleSqlite } from "drizzle-orm/better-sqlite3";
@@ -28,8 +28,8 @@ function inFolder<T>(open: (file: string) => T): { opened: T; remove: () => void
   return { opened: open(join(folder, "log.db")), remove: () => rmSync(folder, { recursive: true }) };
 }
 
-const libsql = async (url: string, statements: readonly string[]) => {
-  const client = createClient({ url });
+const libsql = async (url: string, statements: readonly string[], config: Partial<Config> = {}) => {
+  const client = createClient({ url, ...config });
   const db = drizzleLibsql({ client });
   return migrated(
     logOf(
@@ -41,12 +41,29 @@ const libsql = async (url: string, statements: readonly string[]) => {
   );
 };
 
+async function betterSqlite(
+  statements: readonly string[],
+  configure: (client: SQLite.Database) => void = () => {},
+): Promise<Log> {
+  const { opened: client, remove } = inFolder((file) => new SQLite(file));
+  configure(client);
+  const close = () => {
+    client.close();
+    remove();
+  };
+  client.exec(`begin; ${statements.join(";\n")}; commit`);
+  return logOf(drizzleSqlite({ client }), (statement) => client.exec(statement), close);
+}
+
 /** A database of the server at this address, emptied: each test has it for itself. */
 export const libsqlServer = async (url: string, statements: readonly string[]) =>
   libsql(url, [...DROPS, ...statements]);
 
 export const local: Record<string, Open> = {
   "libsql :memory:": (statements) => libsql(":memory:", statements),
+  // A seq is a number in every mode.
+  "libsql :memory:, bigint": (statements) => libsql(":memory:", statements, { intMode: "bigint" }),
+  "libsql :memory:, string": (statements) => libsql(":memory:", statements, { intMode: "string" }),
 
   async "libsql file, openLibsql"(statements) {
     const { opened, remove } = inFolder((file) => openLibsql(`file:${file}`));
@@ -62,14 +79,9 @@ export const local: Record<string, Open> = {
     );
   },
 
-  async "better-sqlite3 file"(statements) {
-    const { opened: client, remove } = inFolder((file) => new SQLite(file));
-    const close = () => {
-      client.close();
-      remove();
-    };
-    client.exec(`begin; ${statements.join(";\n")}; commit`);
-    return logOf(drizzleSqlite({ client }), (statement) => client.exec(statement), close);
+  "better-sqlite3 file": (statements) => betterSqlite(statements),
+  "better-sqlite3 file, bigint": (statements) => {
+    return betterSqlite(statements, (client) => client.defaultSafeIntegers());
   },
 
   async "sql.js"(statements) {

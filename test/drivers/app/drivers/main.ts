@@ -2,10 +2,11 @@
 import { keepPromises } from "../contract/index.js";
 import { libsqlServer, local, type Open } from "./local.js";
 import { readMigrations } from "./migrations.js";
+import { expo } from "./mobile.js";
 import { ownDrivers } from "./own.js";
 
 const [name = "", address = ""] = process.argv.slice(2);
-const found = { ...local, ...ownDrivers }[name];
+const found = { ...local, "expo-sqlite": expo, ...ownDrivers }[name];
 const open: Open | undefined = address ? (statements) => libsqlServer(address, statements) : found;
 if (!open) throw new Error(`no driver is called ${name}`);
 await keepPromises(readMigrations(), open, (report) => console.log(JSON.stringify(report)));

@@ -1,19 +1,35 @@
+import type { DatabaseSyncOptions } from "node:sqlite";
 import SQLite from "better-sqlite3";
 import { betterSQLite3Codecs } from "drizzle-orm/better-sqlite3";
+import { drizzle as drizzleOpSqlite } from "drizzle-orm/op-sqlite";
 import { drizzle, type SqliteProxyBatchItem } from "drizzle-orm/sqlite-proxy";
 import { logOf, migrated, type Open } from "./local.js";
+import { opSqlite } from "./mobile.js";
 
 /** The drivers that only Drizzle 1.0 has, or has in a form of its own. */
 export const ownDrivers: Record<string, Open> = {
-  async "node:sqlite"(statements) {
-    // Node 20 has no such module.
-    const { DatabaseSync } = await import("node:sqlite");
-    const { drizzle: drizzleNode } = await import("drizzle-orm/node-sqlite");
-    const client = new DatabaseSync(":memory:");
+  "node:sqlite": (statements) => nodeSqlite(statements),
+  "node:sqlite, bigint": (statements) => nodeSqlite(statements, { readBigInts: true }),
+
+  async "Turso Database"(statements) {
+    const { Database } = await import("@tursodatabase/database");
+    const { drizzle: drizzleTurso } = await import("drizzle-orm/tursodatabase/database");
+    const client = new Database(":memory:");
+    await client.connect();
     const log = logOf(
-      drizzleNode({ client }),
+      drizzleTurso({ client }),
       (sql) => client.exec(sql),
       () => client.close(),
+    );
+    return migrated(log, statements);
+  },
+
+  async "op-sqlite"(statements) {
+    const client = new SQLite(":memory:");
+    const log = logOf(
+      drizzleOpSqlite(opSqlite(client) as any),
+      (sql) => client.exec(sql),
+      () => void client.close(),
     );
     return migrated(log, statements);
   },
@@ -56,3 +72,16 @@ export const ownDrivers: Record<string, Open> = {
     );
   },
 };
+
+async function nodeSqlite(statements: readonly string[], options: DatabaseSyncOptions = {}) {
+  // Node 20 has no such module.
+  const { DatabaseSync } = await import("node:sqlite");
+  const { drizzle: drizzleNode } = await import("drizzle-orm/node-sqlite");
+  const client = new DatabaseSync(":memory:", options);
+  const log = logOf(
+    drizzleNode({ client }),
+    (sql) => client.exec(sql),
+    () => client.close(),
+  );
+  return migrated(log, statements);
+}
