@@ -75,9 +75,9 @@ test("Hermes refuses import.meta", () => {
 
 // In bytes, with Drizzle outside: where each is now, and where it should come to.
 const BOUNDS: Record<string, [bound: number, target: number]> = {
-  root: [19_500, 16_000],
-  "append alone": [9_100, 6_000],
-  schema: [1_400, 1_200],
+  root: [20_000, 16_000],
+  "append alone": [12_000, 6_000],
+  schema: [1_700, 1_200],
 };
 
 test.each(Object.entries(BOUNDS))("the gzip size of %s stays below its bound", (name, [bound, target]) => {
