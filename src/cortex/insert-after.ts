@@ -1,9 +1,10 @@
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import type { RunResult, Transaction } from "../database.js";
 import type { EncodedEvent, StoredEvent } from "../event.js";
-import { COLUMN_LIST, seqOf, valuesOf } from "../insert.js";
+import { COLUMN_LIST, COLUMNS, seqOf, valuesOf } from "../insert.js";
+import { keptSQL } from "../kept-sql.js";
 import type { EventsTable } from "../schema.js";
-import { done, type Steps } from "../steps.js";
+import type { Steps } from "../steps.js";
 
 /** The event that a writer appended last, if it knew the whole log. */
 export interface LastEvent {
@@ -25,19 +26,30 @@ export function* insertAfter(
 ): Steps<StoredEvent<any> | undefined> {
   const { event } = encoded;
   const { idempotencyKey: key } = event;
-  const isNew =
-    key === undefined
-      ? undefined
-      : sql` and not exists (select 1 from ${table} where idempotency_key = ${key})`;
-  const isLast = sql`(select seq = ${last.seq} and id = ${last.id} from ${table} where seq >= ${last.seq}
-    order by seq desc limit 1)`;
-  const result = yield* done(
-    tx.run(sql`insert into ${table} (${COLUMN_LIST}) select * from (values ${valuesOf(encoded)})
-      where ${isLast}${isNew}`) as RunResult,
-  );
+  const values = [...valuesOf(encoded), last.seq, last.id, last.seq];
+  const insert = key === undefined ? insertNext(table, values) : insertNextRequest(table, [...values, key]);
+  const result = (yield tx.run(insert)) as RunResult;
   const { rowsAffected, changes = rowsAffected, lastInsertRowid } = result ?? {};
   if (changes === 0) return undefined;
   const isTold = changes === 1 && lastInsertRowid !== undefined;
   const seq = isTold ? lastInsertRowid : yield* seqOf(tx, table, event.id);
   return seq === undefined ? undefined : { seq: Number(seq), ...event };
+}
+
+const WIDTH = COLUMNS.length;
+
+const insertNext = keptSQL((table, values) => insertIf(table, values, sql``));
+
+const insertNextRequest = keptSQL((table, values) =>
+  insertIf(
+    table,
+    values,
+    sql` and not exists (select 1 from ${table} where idempotency_key = ${values[WIDTH + 3]})`,
+  ),
+);
+
+function insertIf(table: EventsTable<any>, values: readonly unknown[], isNew: SQL): SQL {
+  const [seq, id, from] = values.slice(WIDTH);
+  return sql`insert into ${table} (${COLUMN_LIST}) select * from (values ${values.slice(0, WIDTH)})
+    where (select seq = ${seq} and id = ${id} from ${table} where seq >= ${from} order by seq desc limit 1)${isNew}`;
 }

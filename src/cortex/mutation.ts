@@ -48,12 +48,16 @@ export function prepare(input: unknown, writer: Writer, timestamp: string, at: s
       throw new InputError("INVALID_EVENT", `${at}event`, `must be an object, got ${shapeOf(input)}`);
     }
     refuseUnknownFields(input, FIELDS, `${at}event`);
-    const { expect, data: given, ...change } = input as unknown as Mutation<any> & { data?: unknown };
+    const mutation = input as unknown as Mutation<any> & { data?: unknown };
+    const { expect, data: given, action, traceId, actor, meta, idempotencyKey } = mutation;
     if (expect !== undefined && expect !== "none") checkULID(expect, "INVALID_EXPECT", `${at}expect`);
     const { cortexId, origin, schemas, limits } = writer;
-    const schema = schemas && Object.hasOwn(schemas, change.action) ? schemas[change.action] : undefined;
+    const schema = schemas && Object.hasOwn(schemas, action) ? schemas[action] : undefined;
     const data = schema ? validate(schema, given, `${at}data`) : given;
-    const event = { ...change, id: UNMINTED, cortexId, origin, timestamp, data };
+    const event = {
+      ...{ id: UNMINTED, action, traceId, cortexId, origin, timestamp },
+      ...{ actor, data, meta, idempotencyKey },
+    };
     return { encoded: encodeEvent(event, at, limits), expect };
   });
 }

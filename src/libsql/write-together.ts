@@ -85,11 +85,16 @@ function commitTogether(db: LibsqlDatabase<any>, group: Write[]): void {
   };
   const runAll = async (tx: LibsqlTransaction<any>) => {
     const end = performance.now() + LONG;
-    for (const { write } of group) {
-      const outcome = await runOne(transaction, () => write(tx));
-      outcomes.push(outcome);
-      if (outcome.isEnd) throw outcome.error;
-      if (performance.now() > end) break;
+    const bound = new Bound();
+    try {
+      for (const { write } of group) {
+        const outcome = await runOne(transaction, () => write(tx), bound);
+        outcomes.push(outcome);
+        if (outcome.isEnd) throw outcome.error;
+        if (performance.now() > end) break;
+      }
+    } finally {
+      bound.end();
     }
     const rest = group.splice(outcomes.length);
     if (rest.length > 0) commitTogether(db, rest);
@@ -106,33 +111,44 @@ function commitTogether(db: LibsqlDatabase<any>, group: Write[]): void {
 }
 
 /** Runs one function, and takes back what it wrote if it fails. */
-async function runOne(transaction: LocalTransaction, write: () => Promise<unknown>): Promise<Outcome> {
-  let isLate = false;
+async function runOne(
+  transaction: LocalTransaction,
+  write: () => Promise<unknown>,
+  bound: Bound,
+): Promise<Outcome> {
   try {
     transaction.control(`SAVEPOINT ${SAVEPOINT}`);
-    const value = await settled(write, () => {
-      isLate = true;
-    });
+    const value = await bound.settled(write);
     transaction.control(`RELEASE ${SAVEPOINT}`);
     return { value };
   } catch (error) {
     // What it still does may come at any time, so nobody else can go on in this transaction.
-    if (isLate || transaction.closed) return { error, isEnd: true };
-    transaction.control(`ROLLBACK TO ${SAVEPOINT}`);
-    transaction.control(`RELEASE ${SAVEPOINT}`);
+    if (bound.isPassed || transaction.closed) return { error, isEnd: true };
+    transaction.control(`ROLLBACK TO ${SAVEPOINT}; RELEASE ${SAVEPOINT}`);
     return { error };
   }
 }
 
-function settled(write: () => Promise<unknown>, onLate: () => void): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      onLate();
-      reject(new LibsqlFileError("WRITE_UNSETTLED"));
-    }, SETTLE);
-    const end = () => clearTimeout(timer);
-    write().then(resolve, reject).finally(end);
-  });
+/** How long each of the functions that run one after another may take. One timer for all of them. */
+class Bound {
+  isPassed = false;
+  #cutOff = (_error: Error): void => {};
+  #timer = setTimeout(() => {
+    this.isPassed = true;
+    this.#cutOff(new LibsqlFileError("WRITE_UNSETTLED"));
+  }, SETTLE);
+
+  settled(write: () => Promise<unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#timer.refresh();
+      this.#cutOff = reject;
+      write().then(resolve, reject);
+    });
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+  }
 }
 
 function answer({ group, outcomes }: Attempt): void {
