@@ -173,6 +173,7 @@ describe.each(drivers)("on %s", (driver, open) => {
     const { client, db } = await opened();
     const migration = readFileSync("drizzle/0000_events.sql", "utf8").replaceAll("events", "journal");
     for (const statement of migration.split("--> statement-breakpoint")) {
+      if (statement.includes("`consumers`")) continue;
       if ("exec" in client) (client.exec as (sql: string) => void)(statement);
       else await client.execute(statement);
     }
