@@ -8,7 +8,10 @@ export default defineConfig({
     alias: [
       { find: /^drizzle-event-log$/, replacement: src("index.ts") },
       { find: /^drizzle-event-log\/(schema|migrations\/folder)$/, replacement: src("$1.ts") },
-      { find: /^drizzle-event-log\/(cortex|federation|libsql|migrations)$/, replacement: src("$1/index.ts") },
+      {
+        find: /^drizzle-event-log\/(cortex|federation|libsql|migrations|tracked)$/,
+        replacement: src("$1/index.ts"),
+      },
     ],
   },
   test: { include: ["test/**/*.test.ts"], testTimeout: 60_000 },

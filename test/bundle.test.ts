@@ -15,6 +15,7 @@ const ENTRIES: Record<string, string> = {
   "append alone": 'export { append } from "drizzle-event-log"',
   schema: 'export * from "drizzle-event-log/schema"',
   migrations: 'export * from "drizzle-event-log/migrations"',
+  tracked: 'export * from "drizzle-event-log/tracked"',
   federation: 'export * from "drizzle-event-log/federation"',
 };
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import * as root from "drizzle-event-log";
 import * as federation from "drizzle-event-log/federation";
 import * as libsql from "drizzle-event-log/libsql";
+import * as tracked from "drizzle-event-log/tracked";
 import { expect, test } from "vitest";
 
 const table = readFileSync(join(import.meta.dirname, "../docs/errors.md"), "utf8");
@@ -26,6 +27,7 @@ const lists = {
   InputError: root.inputErrorCodes,
   ConflictError: root.conflictErrorCodes,
   TraceError: root.traceErrorCodes,
+  TrackError: tracked.trackErrorCodes,
   CursorError: root.cursorErrorCodes,
   MigrationError: root.migrationErrorCodes,
   DeadlineError: libsql.deadlineErrorCodes,
@@ -38,7 +40,7 @@ test.each(Object.entries(lists))("docs/errors.md has each code of %s once, and n
 });
 
 test("docs/errors.md has every class of error, and no other", () => {
-  const doors = { ...root, ...federation, ...libsql };
+  const doors = { ...root, ...federation, ...libsql, ...tracked };
   const classes = Object.keys(doors).filter((name) => name.endsWith("Error"));
   expect([...documented().keys()].sort()).toEqual(classes.sort());
   expect(classes.sort()).toEqual(Object.keys(lists).sort());

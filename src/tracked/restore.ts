@@ -1,0 +1,61 @@
+import type { Transaction } from "../database.js";
+import { checkName, checkULID } from "../field.js";
+import { InputError, isRecord, reading, shapeOf } from "../input-error.js";
+import type { Steps } from "../steps.js";
+import type { Definition } from "./definition.js";
+import { readHistory } from "./history.js";
+import { valueFromJson } from "./json-value.js";
+import type { Row } from "./row-data.js";
+import { insertValues, keyText, type Pair, selectByKeys, updateRows } from "./rows.js";
+
+export interface Place {
+  traceId: string;
+  id: string;
+}
+
+export function checkedPlace(event: unknown): Place {
+  return reading("event", () => {
+    if (!isRecord(event)) {
+      throw new InputError("INVALID_EVENT", "event", `must be an object, got ${shapeOf(event)}`);
+    }
+    const { traceId, id } = event;
+    checkName(traceId, "INVALID_TRACE_ID", "event.traceId");
+    checkULID(id, "INVALID_ID", "event.id");
+    return { traceId, id };
+  });
+}
+
+/** Writes the row of a trace as it was: where there is one now, over it, and otherwise anew. */
+export function* writeBack(tx: Transaction, definition: Definition, place: Place, fill: Row): Steps<Pair[]> {
+  const { then, now } = yield* readHistory(tx, definition, place.traceId, place.id);
+  const values = { ...fill, ...valuesOf(definition, then) };
+  const current = yield* currentRow(tx, definition, valuesOf(definition, now ?? then));
+  if (!current || definition.traceId(current) !== place.traceId) {
+    return yield* insertValues(tx, definition, [values]);
+  }
+  // Only a key that differs moves the row.
+  const sameKey = keyText(definition, { ...current, ...values }) === keyText(definition, current);
+  const set = sameKey
+    ? without(
+        values,
+        definition.key.map(([name]) => name),
+      )
+    : values;
+  return Object.keys(set).length > 0 ? yield* updateRows(tx, definition, set, [current]) : [];
+}
+
+function* currentRow(tx: Transaction, definition: Definition, key: Row): Steps<Row | undefined> {
+  if (!definition.key.every(([name]) => key[name] !== undefined)) return undefined;
+  const found = yield* selectByKeys(tx, definition, [key]);
+  return [...found.values()][0];
+}
+
+/** What the log tells of a row, for Drizzle. Columns that are gone since are left out, and those that are computed. */
+function valuesOf({ recorded }: Definition, data: Row): Row {
+  const writable = recorded.filter(([key, { generated }]) => !generated && Object.hasOwn(data, key));
+  return Object.fromEntries(writable.map(([key, column]) => [key, valueFromJson(column, data[key])]));
+}
+
+function without(row: Row, keys: readonly string[]): Row {
+  return Object.fromEntries(Object.entries(row).filter(([key]) => !keys.includes(key)));
+}

@@ -1,0 +1,141 @@
+import { and, asc, eq, inArray, isNull, or, type SQL } from "drizzle-orm";
+import type { SQLiteTable } from "drizzle-orm/sqlite-core";
+import type { Transaction } from "../database.js";
+import { InputError, MAX_LIST } from "../input-error.js";
+import { done, type Steps } from "../steps.js";
+import type { Definition } from "./definition.js";
+import { columnJson } from "./json-value.js";
+import type { Row } from "./row-data.js";
+
+/** How a row was before a statement, and after: undefined where it was not there. */
+export interface Pair {
+  before: Row | undefined;
+  after: Row | undefined;
+}
+
+// Of one statement. D1 and Durable Objects take 100, and what is set needs some of them.
+const MOST_PARAMETERS = 100;
+const MOST_KEY_PARAMETERS = 50;
+
+/** The rows for which the condition holds, by primary key. */
+export function* selectWhere(tx: Transaction, definition: Definition, where: SQL): Steps<Row[]> {
+  const { table, key } = definition;
+  const order = key.map(([, column]) => asc(column));
+  const query = queries(tx).select().from(table).where(where);
+  const rows: Row[] = yield* done(
+    query
+      .orderBy(...order)
+      .limit(MAX_LIST + 1)
+      .all(),
+  );
+  if (rows.length > MAX_LIST) {
+    throw new InputError("BATCH_TOO_LARGE", "where", `holds for more than ${MAX_LIST} rows`);
+  }
+  // SQLite lets a key be NULL, any number of times.
+  if (new Set(rows.map((row) => keyText(definition, row))).size < rows.length) {
+    throw new InputError("INVALID_TABLE", "table", "has several rows with one primary key");
+  }
+  return rows;
+}
+
+/** Inserts the rows; answers with those that are there then, as they are then, in the order given. */
+export function* insertValues(
+  tx: Transaction,
+  definition: Definition,
+  values: readonly Row[],
+): Steps<Pair[]> {
+  const { table, key, columns } = definition;
+  const returned = Object.fromEntries(key);
+  const keys: Row[] = [];
+  for (const some of chunks(values, Math.floor(MOST_PARAMETERS / columns.length))) {
+    const rows: Row[] = yield* done(queries(tx).insert(table).values(some).returning(returned).all());
+    keys.push(...rows);
+  }
+  // A trigger may have changed them since.
+  const found = yield* selectByKeys(tx, definition, keys);
+  return keys.map((row) => ({ before: undefined, after: found.get(keyText(definition, row)) }));
+}
+
+/** Updates these rows. A statement that moves the primary key goes row by row, to know which came from where. */
+export function* updateRows(
+  tx: Transaction,
+  definition: Definition,
+  set: Row,
+  rows: readonly Row[],
+): Steps<Pair[]> {
+  const { table, key } = definition;
+  const moves = key.some(([name, column]) => set[name] !== undefined || column.onUpdateFn !== undefined);
+  const keys: Row[] = [];
+  for (const some of moves ? chunks(rows, 1) : chunks(rows, keysPerStatement(definition))) {
+    const query = queries(tx).update(table).set(set).where(hasKeyOf(definition, some));
+    if (!moves) yield* done(query.run());
+    const moved: Row[] = moves ? yield* done(query.returning(Object.fromEntries(key)).all()) : [];
+    keys.push(...(moved.length > 0 ? moved : some));
+  }
+  const found = yield* selectByKeys(tx, definition, keys);
+  return rows.map((before, i) => ({ before, after: found.get(keyText(definition, keys[i]!)) }));
+}
+
+export function* deleteRows(tx: Transaction, definition: Definition, rows: readonly Row[]): Steps<Pair[]> {
+  for (const some of chunks(rows, keysPerStatement(definition))) {
+    yield* done(queries(tx).delete(definition.table).where(hasKeyOf(definition, some)).run());
+  }
+  // A trigger may have kept one, or marked it instead.
+  const left = yield* selectByKeys(tx, definition, rows);
+  return rows.map((before) => ({ before, after: left.get(keyText(definition, before)) }));
+}
+
+/** The rows that have the primary keys of these, by the text of that. */
+export function* selectByKeys(
+  tx: Transaction,
+  definition: Definition,
+  keys: readonly Row[],
+): Steps<Map<string, Row>> {
+  const found = new Map<string, Row>();
+  for (const some of chunks(keys, keysPerStatement(definition))) {
+    const query = queries(tx).select().from(definition.table).where(hasKeyOf(definition, some));
+    const rows: Row[] = yield* done(query.all());
+    for (const row of rows) found.set(keyText(definition, row), row);
+  }
+  return found;
+}
+
+/** The primary key of a row, to tell rows apart. */
+export function keyText({ key }: Definition, row: Row): string {
+  return JSON.stringify(key.map(([name, column]) => columnJson(column, row[name], name)));
+}
+
+function hasKeyOf({ key }: Definition, rows: readonly Row[]): SQL {
+  const [[name, column]] = key as [(typeof key)[number]];
+  if (key.length === 1 && rows.every((row) => row[name] !== null)) {
+    return inArray(
+      column,
+      rows.map((row) => row[name]),
+    );
+  }
+  const each = rows.map((row) =>
+    and(...key.map(([part, of]) => (row[part] === null ? isNull(of) : eq(of, row[part])))),
+  );
+  return or(...each)!;
+}
+
+function keysPerStatement({ key }: Definition): number {
+  return Math.floor(MOST_KEY_PARAMETERS / key.length);
+}
+
+function* chunks<T>(list: readonly T[], size: number): Generator<T[], void, undefined> {
+  const step = Math.max(1, size);
+  for (let i = 0; i < list.length; i += step) yield list.slice(i, i + step);
+}
+
+/** The builders that the two majors of Drizzle have alike, whatever the table. */
+interface Queries {
+  select(): any;
+  insert(table: SQLiteTable): any;
+  update(table: SQLiteTable): any;
+  delete(table: SQLiteTable): any;
+}
+
+function queries(tx: Transaction): Queries {
+  return tx as unknown as Queries;
+}
