@@ -33,6 +33,11 @@ export type RunResult =
   | { lastInsertRowid?: number | bigint; rowsAffected?: number; changes?: number }
   | undefined;
 
+/** Whether its driver answers with values, not promises. */
+export function isSync(db: Database): boolean {
+  return Reflect.get(db, "resultKind") === "sync";
+}
+
 export function checkDatabase(db: unknown): asserts db is Database {
   if (!reading("db", () => hasMethods(db))) {
     throw new InputError("NOT_A_DATABASE", "db", `must be a Drizzle SQLite database, got ${shapeOf(db)}`);

@@ -114,12 +114,12 @@ export async function* pages<A extends Actions = Action>(
   }
 }
 
-export function checkedCursor(after: unknown): number | Cursor {
-  if (typeof after !== "object" || after === null) return checkedSeq(after, 0, "after");
-  return reading("after", () => {
+export function checkedCursor(after: unknown, field = "after"): number | Cursor {
+  if (typeof after !== "object" || after === null) return checkedSeq(after, 0, field);
+  return reading(field, () => {
     const { seq, id } = after as Partial<Cursor>;
-    checkULID(id, "INVALID_CURSOR", "after.id");
-    return { seq: checkedSeq(seq, 1, "after.seq"), id };
+    checkULID(id, "INVALID_CURSOR", `${field}.id`);
+    return { seq: checkedSeq(seq, 1, `${field}.seq`), id };
   });
 }
 

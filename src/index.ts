@@ -2,6 +2,9 @@ export { type AppendOptions, append } from "./append.js";
 export { type AppendQuery, appendQuery } from "./append-query.js";
 export { clock } from "./clock.js";
 export { ConflictError, type ConflictErrorCode, conflictErrorCodes } from "./conflict.js";
+export { type ConsumeOptions, consume, type TransactionOf } from "./consume.js";
+export { ConsumerError, type ConsumerErrorCode, consumerErrorCodes } from "./consumer-error.js";
+export { type ConsumerOptions, type Lag, lag, resetConsumer } from "./consumers.js";
 export {
   type Cortex,
   type CortexOptions,

@@ -51,6 +51,8 @@ export const inputErrorCodes = [
   "INVALID_URL",
   "INVALID_AUTHORIZE",
   "INVALID_FUNCTION",
+  "INVALID_NAME",
+  "INVALID_RETRIES",
 ] as const;
 
 export type InputErrorCode = (typeof inputErrorCodes)[number];

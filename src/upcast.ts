@@ -13,7 +13,7 @@ export interface UpcastOptions<A extends Actions = Action> {
 }
 
 /** What the upcasters make of an event: a copy where there is one for its action. */
-export function upcastOf(upcasters: unknown = {}): (event: Event<any>) => Event<any> {
+export function upcastOf(upcasters: unknown = {}): <E extends Event<any>>(event: E) => E {
   const upcasts = checkedFunctions(upcasters, "upcasters");
   return (event) => {
     const upcast = upcasts.get(reading("event", () => event.action));
@@ -26,7 +26,7 @@ export function upcastOf(upcasters: unknown = {}): (event: Event<any>) => Event<
 /** The same events, upcast. The upcasters are checked before the first step. */
 export function upcasting<E extends Event<any>>(upcasters: unknown, steps: Steps<E[]>): Steps<E[]> {
   if (upcasters === undefined) return steps;
-  const upcast = upcastOf(upcasters) as (event: Event<any>) => E;
+  const upcast = upcastOf(upcasters);
   return mapped();
 
   function* mapped(): Steps<E[]> {

@@ -1,4 +1,4 @@
-import type { Database } from "./database.js";
+import { type Database, isSync } from "./database.js";
 import { reading } from "./input-error.js";
 import { nextTurn, pause } from "./wait.js";
 
@@ -56,9 +56,9 @@ export function watchCommits(db: Database, interval = defaultInterval(db)): Watc
       version = commits?.version();
     },
     async news(signal, atMost = Number.POSITIVE_INFINITY) {
-      const step = Math.min(interval, atMost);
-      for (let left = atMost; left > 0 && !isNews && !signal?.aborted; left -= Math.max(step, 1)) {
-        await pause(step, signal, (end) => {
+      const end = performance.now() + atMost;
+      while (!isNews && !signal?.aborted && performance.now() < end) {
+        await pause(Math.min(interval, atMost), signal, (end) => {
           wake = end;
         });
         if (client.closed || commits === undefined || commits.version() !== version) break;
@@ -81,6 +81,5 @@ function clientOf(db: Database): AnyClient {
 }
 
 function defaultInterval(db: Database): number {
-  const isSync = Reflect.get(db, "resultKind") === "sync";
-  return isSync || clientOf(db).protocol === "file" ? NEAR : FAR;
+  return isSync(db) || clientOf(db).protocol === "file" ? NEAR : FAR;
 }

@@ -29,6 +29,7 @@ const lists = {
   TraceError: root.traceErrorCodes,
   TrackError: tracked.trackErrorCodes,
   CursorError: root.cursorErrorCodes,
+  ConsumerError: root.consumerErrorCodes,
   MigrationError: root.migrationErrorCodes,
   DeadlineError: libsql.deadlineErrorCodes,
   LibsqlFileError: libsql.libsqlFileErrorCodes,

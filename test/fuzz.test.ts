@@ -181,6 +181,40 @@ const recipes: Record<string, Recipe | typeof constant | typeof errors> = {
     call: (_, fn, args) => firstSteps(fn, args),
     check: isOfLog,
   },
+  consume: {
+    writes: true,
+    keepsPromises: true,
+    args: ({ db }, random) => [
+      db,
+      `consumer ${random()}`,
+      () => controller.abort(),
+      {
+        ...{ signal: openSignal(), interval: 1000, limit: 7, from: 2, actor: "someone" },
+        ...{
+          retries: 1,
+          backoff: () => 0,
+          onError: () => "skip",
+          upcasters: { create: (data: any) => data },
+        },
+      },
+    ],
+    call: (_, fn, args) => Promise.race([fn(...args), new Promise((resolve) => setTimeout(resolve, 15))]),
+    check: (_, answer) => expect(answer).toBeUndefined(),
+    allows: (error) => error === controller.signal.reason,
+  },
+  lag: {
+    args: ({ db }, random) => (random() < 0.5 ? [db, "consumer", {}] : [db, undefined, {}]),
+    check: (_, answer) => expect([undefined, []]).toContainEqual(answer),
+  },
+  resetConsumer: {
+    writes: true,
+    args: ({ db }) => [db, "consumer", { to: 3 }],
+    check: (_, answer) => expect(answer).toBeUndefined(),
+  },
+  ConsumerError: errors,
+  consumerErrorCodes: constant,
+  consumers: constant,
+  createConsumersTable: { args: () => ["audit"] },
   fold: {
     keepsPromises: true,
     args: ({ stored }) => [
@@ -499,6 +533,7 @@ const codes: Record<string, readonly string[]> = {
   TraceError: root.traceErrorCodes,
   TrackError: tracked.trackErrorCodes,
   CursorError: root.cursorErrorCodes,
+  ConsumerError: root.consumerErrorCodes,
   MigrationError: root.migrationErrorCodes,
   PeerError: federation.peerErrorCodes,
   DeadlineError: libsql.deadlineErrorCodes,
@@ -645,7 +680,10 @@ for (const [name, recipe] of Object.entries(recipes)) {
     test(`${name} is a list of distinct codes, a text or a table`, () => {
       const value = exported.get(name);
       if (Array.isArray(value)) expect(new Set(value).size).toBe(value.length);
-      else expect(typeof value === "string" || value === root.events).toBe(true);
+      else
+        expect(typeof value === "string" || [root.events, root.consumers].includes(value as never)).toBe(
+          true,
+        );
     });
   } else if (recipe === errors) {
     test(`${name} is an error of its name`, () => {

@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
-import { checkDatabase, type Database, type Result } from "../database.js";
+import { isBusy } from "../busy.js";
+import { checkDatabase, type Database, isSync, type Result } from "../database.js";
 import { done, inTurn, run, type Steps, turn } from "../steps.js";
 import { pause } from "../wait.js";
 import { type MigrationOptions, namesOf } from "./check-log.js";
@@ -94,17 +95,6 @@ function script(plan: readonly string[]): string {
   return ["BEGIN IMMEDIATE", ...plan, "COMMIT"].join(";\n");
 }
 
-// Each driver has its own way to say it: a code, or no more than SQLite's words.
-const BUSY = /^SQLITE_BUSY|^TRANSACTION_ACTIVE$|database is locked/;
-
-function isBusy(error: unknown): boolean {
-  for (let e = error, depth = 0; e instanceof Error && depth < 8; e = e.cause, depth++) {
-    const { code } = e as { code?: unknown };
-    if (BUSY.test(String(code)) || (e.cause === undefined && BUSY.test(e.message))) return true;
-  }
-  return false;
-}
-
 function* waitOnBusy(db: Database): Steps<void> {
   const client = libsqlFile(db);
   if (client?.reconnect) {
@@ -114,8 +104,7 @@ function* waitOnBusy(db: Database): Steps<void> {
   }
   const milliseconds = 2 + Math.random() * 20;
   // Not found out by a query: that would be refused as well.
-  const isSync = Reflect.get(db, "resultKind") === "sync";
-  if (!isSync) yield* done(pause(milliseconds));
+  if (!isSync(db)) yield* done(pause(milliseconds));
   else if (typeof SharedArrayBuffer === "function") {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
   }
