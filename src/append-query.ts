@@ -2,8 +2,8 @@ import { type Query, type QueryPromise, type SQL, type SQLWrapper, sql } from "d
 import { type AppendOptions, encodeBatch, settle } from "./append.js";
 import { refuseConflicts } from "./conflict.js";
 import { checkDatabase, type Database, type Result } from "./database.js";
-import type { Action, Actions, NewEvent } from "./event.js";
-import { checkedOptions } from "./input-error.js";
+import type { Action, Actions, EncodedEvent, NewEvent } from "./event.js";
+import { checkedOptions, InputError, isArray } from "./input-error.js";
 import { COLUMNS, valuesOf } from "./insert.js";
 import type { EventsTable } from "./schema.js";
 import { tableOf } from "./table.js";
@@ -12,11 +12,10 @@ import { tableOf } from "./table.js";
  * `append` as an unexecuted query, for `db.batch([...])`, which is atomic: the only such write on D1.
  * It answers with the `seq` and `id` of each event it stored. An event that is already stored, by its id or for
  * its idempotency key, is left out; a conflict fails the whole batch with the driver's constraint error. `data`
- * and `meta` are compared here as JSON text.
+ * and `meta` are compared here as JSON text. An event with a clock is refused: SQL cannot compute its proof.
  *
- * @throws InputError synchronously: the event is not valid.
- * @throws ConflictError synchronously: two events given here have one id, one idempotency key, or one cortex and
- * counter.
+ * @throws InputError synchronously: the event is not valid, or has a clock (`INVALID_VCLOCK`).
+ * @throws ConflictError synchronously: two events given here have one id or one idempotency key.
  */
 export function appendQuery<D extends Database, A extends Actions = Action>(
   db: D,
@@ -27,14 +26,20 @@ export function appendQuery<D extends Database, A extends Actions = Action>(
   const { table, ...limits } = checkedOptions(options);
   const log = tableOf({ table });
   const batch = encodeBatch(input, limits);
+  refuseClocks(batch, isArray(input));
   refuseConflicts(batch.map(({ event }) => event));
   const { fresh } = settle(batch, []);
-  // Whether it branches its trace cannot be asked first here; a mark too many costs `divergences` a look.
-  for (const encoded of fresh) encoded.branched = encoded.counter !== null;
   const rows = JSON.stringify(fresh.map(valuesOf));
   // A driver may answer with integers of another kind.
   const seq = sql.raw("seq").mapWith(Number);
   return db.insert(log).select(selectNew(log, rows)).returning({ seq, id: log.id }) as never;
+}
+
+function refuseClocks(batch: readonly EncodedEvent[], isBatch: boolean): void {
+  const at = batch.findIndex(({ counter }) => counter !== null);
+  if (at < 0) return;
+  const problem = "is of an event that takes a look at the log: use `append`, or a cortex";
+  throw new InputError("INVALID_VCLOCK", isBatch ? `events[${at}].vclock` : "vclock", problem);
 }
 
 /** A query for `db.batch([...])`, or to run by itself: awaited, or with `all` on a synchronous driver. */
@@ -66,7 +71,7 @@ function selectNew(table: EventsTable<any>, rows: string): SQL {
 const newValue = (name: string) => sql.raw(`value->>${COLUMNS.indexOf(name)}`);
 const NEW_VALUES = COLUMNS.map(newValue);
 const KEY = newValue("idempotency_key");
-const IDENTITY_NAMES = COLUMNS.filter((name) => !["id", "counter", "branched"].includes(name));
+const IDENTITY_NAMES = COLUMNS.filter((name) => !["id", "proof", "counter", "branched"].includes(name));
 const IDENTITY = sql.raw(IDENTITY_NAMES.join(", "));
 const IDENTITY_VALUES = IDENTITY_NAMES.map(newValue);
 const REQUEST_NAMES = ["action", "trace_id", "data", "actor"];

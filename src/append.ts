@@ -1,3 +1,4 @@
+import { insertNext } from "./chain.js";
 import { findClashes, refuseConflicts } from "./conflict.js";
 import { checkTransaction, type Result, type Transaction } from "./database.js";
 import {
@@ -13,14 +14,16 @@ import {
 } from "./event.js";
 import { addRequest, answerTo, type Requests } from "./idempotency.js";
 import { checkedOptions, entriesOf, InputError, isArray } from "./input-error.js";
-import { insertForeign } from "./insert.js";
 import type { EventsTable } from "./schema.js";
 import { inTurn, type Steps } from "./steps.js";
 import { tableOf } from "./table.js";
+import { checkedSource, type ULIDSource } from "./ulid.js";
 
 export interface AppendOptions<A extends Actions = Action> extends EventLimits {
   /** Default `events`. */
   table?: EventsTable<A>;
+  /** A number in [0, 1), for the salt in a proof. Default: cryptographic, drawn from a pool. */
+  randomness?: () => number;
 }
 
 /**
@@ -31,11 +34,12 @@ export interface AppendOptions<A extends Actions = Action> extends EventLimits {
  * the stored one. Safe to retry with the same `idempotencyKey`, too: where any cortex of this log has stored an
  * event with that key and the same action, trace, data and actor, that event is the answer.
  *
- * An event with a clock of your own must come after what its clock has counted; for a peer's, use `accept`.
+ * An event with a clock of your own must be its cortex's next one, and all that its clock counts must be there; it
+ * gets a proof, which takes a look at the log first. For a peer's event use `accept`.
  *
  * @throws InputError synchronously, before any SQL runs: the event is not valid, or `tx` is not a transaction.
- * @throws ConflictError another event has this id, this idempotency key, or this cortex and counter. Nothing
- * was written.
+ * @throws ConflictError another event has this id, this idempotency key, or this cortex and counter; or
+ * what its clock counts is not there (`GAP`). Nothing was written.
  */
 export function append<X extends Transaction, A extends Actions = Action>(
   tx: X,
@@ -49,11 +53,12 @@ export function append<X extends Transaction, A extends Actions = Action>(
 ): Result<X, StoredEvent<A>[]>;
 export function append(tx: Transaction, input: unknown, options?: AppendOptions<any>): unknown {
   checkTransaction(tx);
-  const { table, ...limits } = checkedOptions(options);
+  const { table, randomness, ...limits } = checkedOptions(options);
   const log = tableOf({ table });
+  const source = checkedSource({ randomness } as ULIDSource);
   const batch = encodeBatch(input, limits);
   refuseConflicts(batch.map(({ event }) => event));
-  return inTurn(tx, () => appendAll(tx, log, batch, isArray(input)));
+  return inTurn(tx, () => appendAll(tx, log, batch, isArray(input), source.randomness));
 }
 
 function* appendAll(
@@ -61,6 +66,7 @@ function* appendAll(
   table: EventsTable<any>,
   batch: readonly EncodedEvent[],
   isList: boolean,
+  randomness: () => number,
 ): Steps<StoredEvent<any>[] | StoredEvent<any>> {
   const isPlain = batch.length === 1 || new Set(batch.map(({ event }) => event.id)).size === batch.length;
   // The table's unique indexes refuse whatever clashes, and with it the whole statement. Only then is it worth
@@ -69,7 +75,7 @@ function* appendAll(
   let refusal: unknown;
   if (isPlain && batch.every(({ event }) => event.idempotencyKey === undefined)) {
     try {
-      const stored = yield* insertForeign(tx, table, batch);
+      const stored = yield* insertNext(tx, table, batch, randomness);
       return isList ? stored : stored[0]!;
     } catch (error) {
       refusal = error;
@@ -78,7 +84,7 @@ function* appendAll(
   const existing = yield* findClashes(tx, table, batch);
   if (refusal !== undefined && existing.length === 0) throw refusal;
   const { answers, fresh } = settle(batch, existing);
-  const inserted = yield* insertForeign(tx, table, fresh);
+  const inserted = yield* insertNext(tx, table, fresh, randomness);
   const stored = new Map([...existing, ...inserted].map((event) => [event.id, event]));
   const answer = answers.map(({ id }) => stored.get(id)!);
   return isList ? answer : answer[0]!;

@@ -12,6 +12,8 @@ export const conflictErrorCodes = [
   "KEY_CONFLICT",
   "FORK",
   "GAP",
+  "BROKEN_CHAIN",
+  "SIGNATURE",
   "TOO_MANY_CORTEXES",
 ] as const;
 
@@ -19,11 +21,12 @@ export type ConflictErrorCode = (typeof conflictErrorCodes)[number];
 
 /**
  * The log holds another event in the place of the one to append: under the same id (`ID_CONFLICT`), for the same
- * idempotency key (`KEY_CONFLICT`), or under the same cortex and counter (`FORK`). Or, on `accept`, it lacks
- * what the event builds on (`GAP`): the cortex's event before it, or one that its clock has counted; or the event
- * is of what would be the log's 256th cortex (`TOO_MANY_CORTEXES`), a place that is left to one that writes here.
- * `id` and `cortexId` are the refused event's, `existingId` is the one in the log or in the same batch; an id
- * that was yet to be made is undefined. Nothing was written.
+ * idempotency key (`KEY_CONFLICT`), or under the same cortex and counter (`FORK`). Or it lacks what the event
+ * builds on (`GAP`): the cortex's event before it, or one that its clock has counted. Or, on `accept`, the event was
+ * altered, or comes after another history of its cortex than the log's (`BROKEN_CHAIN`); `verify` says no
+ * (`SIGNATURE`); or it is of what would be the log's 256th cortex (`TOO_MANY_CORTEXES`), a place that is left to one
+ * that writes here. `id` and `cortexId` are the refused event's, `existingId` is the one in the log or in the same
+ * batch; an id that was yet to be made is undefined. Nothing was written.
  */
 export class ConflictError extends Error {
   override readonly name = "ConflictError";
@@ -41,8 +44,14 @@ export class ConflictError extends Error {
 const CONFLICTS: Record<ConflictErrorCode, (id?: string, existingId?: string) => string> = {
   ID_CONFLICT: (id) => `Another event has the id ${id}.`,
   KEY_CONFLICT: () => "Another event has this idempotency key and says another thing.",
-  FORK: (id, existingId) => `Event ${id} has the cortex and counter of event ${existingId}.`,
+  FORK: (id, existingId) =>
+    id === existingId
+      ? `Event ${id} comes with another hash than the log holds for it.`
+      : `Event ${id} has the cortex and counter of event ${existingId}.`,
   GAP: (id) => `Event ${id} builds on an event that the log does not hold.`,
+  BROKEN_CHAIN: (id) =>
+    `Event ${id} is not as its proof says, or does not come after what the log holds of its cortex.`,
+  SIGNATURE: (id) => `Event ${id} is not signed by its cortex.`,
   TOO_MANY_CORTEXES: (id) => `Event ${id} is of what would be the log's ${MAX_CLOCK_ENTRIES}th cortex.`,
 };
 
@@ -51,13 +60,15 @@ interface Places {
   ids?: readonly string[];
   counters?: readonly (readonly [cortexId: string, counter: number])[];
   keys?: readonly string[];
+  /** Whether the events are to have their proofs. */
+  proofs?: boolean;
 }
 
 /** What the log holds in these places, in the order of seq. */
 export function* findStored(
   db: Database,
   table: EventsTable<any>,
-  { ids = [], counters = [], keys = [] }: Places,
+  { ids = [], counters = [], keys = [], proofs = false }: Places,
 ): Steps<StoredEvent<any>[]> {
   const lists: [list: readonly unknown[], on: string][] = [
     [ids, "e.id = value"],
@@ -71,7 +82,7 @@ export function* findStored(
     });
   if (found.length === 0) return [];
   const filters = [sql`seq in (${sql.join(found, sql` union all `)})`];
-  return yield* selectAll(db, { table, filters, key: "seq", order: "asc" });
+  return yield* selectAll(db, { table, filters, key: "seq", order: "asc", proofs });
 }
 
 /** What the log holds in the place of any of these events. */
@@ -79,8 +90,10 @@ export function* findClashes(
   db: Database,
   table: EventsTable<any>,
   batch: readonly EncodedEvent[],
+  proofs = false,
 ): Steps<StoredEvent<any>[]> {
   return yield* findStored(db, table, {
+    proofs,
     ids: batch.map(({ event }) => event.id),
     counters: batch.flatMap(({ event, counter }) => (counter === null ? [] : [[event.cortexId, counter]])),
     keys: batch.flatMap(({ event }) => event.idempotencyKey ?? []),

@@ -1,4 +1,4 @@
-import { checkAction, checkedClock, checkName, checkTimestamp, checkULID } from "./field.js";
+import { checkAction, checkedClock, checkName, checkProof, checkTimestamp, checkULID } from "./field.js";
 import { InputError, isRecord, reading, shapeOf } from "./input-error.js";
 import { encodeJson, isPlainObject, sameJson } from "./json.js";
 import { newULID, ulidTime } from "./ulid.js";
@@ -40,6 +40,8 @@ type Fields<A extends Actions, K extends string> = K extends string
       vclock?: VectorClock;
       /** The same for every retry of one request: 1 to 255 characters, unique per cortex. */
       idempotencyKey?: string;
+      /** On an event for a peer: what `accept` verifies it by. Made by the log, and not read for others. */
+      proof?: string;
     } & (undefined extends DataOf<A, K> ? { data?: DataOf<A, K> } : { data: DataOf<A, K> })
   : never;
 
@@ -59,8 +61,10 @@ type Optional<T, K extends PropertyKey> = T extends unknown
   ? Omit<T, K> & Partial<Pick<T, K & keyof T>>
   : never;
 
+type WithoutProof<T> = T extends unknown ? Omit<T, "proof"> : never;
+
 /** An event to append. `id` defaults to `newULID()`, `timestamp` to the time in the id. */
-export type NewEvent<A extends Actions = Action> = Optional<Event<A>, "id" | "timestamp">;
+export type NewEvent<A extends Actions = Action> = Optional<WithoutProof<Event<A>>, "id" | "timestamp">;
 
 export interface EventLimits {
   /** The most bytes that `data` may have as JSON in UTF-8, at most 128 MiB. Default 1 MiB. */
@@ -69,7 +73,10 @@ export interface EventLimits {
 
 /** A valid event with its JSON columns as text. */
 export interface EncodedEvent {
+  /** Without its proof. */
   event: Event<any>;
+  /** That of a peer's event, or the one that this log has made. */
+  proof: string | null;
   data: string | null;
   meta: string | null;
   vclock: string | null;
@@ -84,16 +91,24 @@ const MAX_META_BYTES = 2 ** 14;
 const DEFAULT_DATA_BYTES = 2 ** 20;
 /** The longest text that a payload, or a batch of events, may come to: escaped it doubles, and 2^29 is too long. */
 export const MAX_TEXT = 2 ** 27;
-/** Every field of an event that a log may hold. */
+/** Every field of an event but its proof. */
 export const EVENT_FIELDS = [
   ...["id", "action", "traceId", "cortexId", "origin", "actor", "timestamp"],
   ...["data", "meta", "vclock", "idempotencyKey"],
 ] as const;
-const FIELDS: ReadonlySet<string> = new Set(["seq", ...EVENT_FIELDS]);
+const FIELDS: ReadonlySet<string> = new Set(["seq", "proof", ...EVENT_FIELDS]);
 
 /** Validates everything, fills in the defaults and encodes; `at` prefixes the field in errors. */
 export function encodeEvent(input: unknown, at: string, limits: EventLimits): EncodedEvent {
-  return reading(`${at}event`, () => encode(input, at, limits));
+  return reading(`${at}event`, () => {
+    const encoded = encode(input, at, limits);
+    if (encoded.proof === null) return encoded;
+    throw new InputError(
+      "INVALID_PROOF",
+      `${at}proof`,
+      "is made by the log: take a peer's event by `accept`",
+    );
+  });
 }
 
 function encode(
@@ -115,6 +130,7 @@ function encode(
     meta,
     vclock,
     idempotencyKey,
+    proof,
   } = input;
   checkULID(id, "INVALID_ID", `${at}id`);
   checkAction(action, `${at}action`);
@@ -128,6 +144,10 @@ function encode(
   const { timestamp = new Date(ulidTime(id)).toISOString() } = input;
   checkTimestamp(timestamp, `${at}timestamp`);
   const clock = vclock === undefined ? undefined : checkedClock(vclock, cortexId, `${at}vclock`);
+  if (proof !== undefined) {
+    checkProof(proof, `${at}proof`);
+    if (!clock) throw new InputError("NO_CLOCK", `${at}vclock`, "is missing beside a proof");
+  }
   const json = data === undefined ? undefined : encodeJson(data, `${at}data`, maxDataBytes);
   const about = meta === undefined ? undefined : encodeMeta(meta, `${at}meta`);
 
@@ -140,6 +160,7 @@ function encode(
   if (idempotencyKey !== undefined) event.idempotencyKey = idempotencyKey;
   return {
     event,
+    proof: proof ?? null,
     data: json ? json.text : null,
     meta: about ? about.text : null,
     vclock: clock ? JSON.stringify(clock) : null,

@@ -25,6 +25,8 @@ type Columns<A extends Actions, N extends string> = {
   /** Who did it, NULL when that is not told. */
   actor: Column<N, "actor", Text, string, false>;
   timestamp: Column<N, "timestamp", Text>;
+  /** A hash over the event and what came before it of its cortex, and more: see docs/proof.md. NULL without a clock. */
+  proof: Column<N, "proof", Text, string, false>;
   /** JSON text, NULL when the event has no data. */
   data: Column<N, "data", Json, unknown, false>;
   /** JSON text of an object, NULL when the event has none. */

@@ -48,6 +48,21 @@ function isRealDate(date: string): boolean {
   return date.slice(8) <= "28" || new Date(`${date}T00:00:00Z`).toISOString().startsWith(date);
 }
 
+/** The app's own text behind a hash. */
+const SIGNATURE = "[A-Za-z0-9_-]{1,5000}";
+const ONLY_SIGNATURE = new RegExp(`^${SIGNATURE}$`);
+const PROOF = new RegExp(`^[0-9a-f]{64}\\.[0-9a-f]{32}(?:\\.${SIGNATURE})?$`);
+
+export function isSignature(value: unknown): value is string {
+  return typeof value === "string" && ONLY_SIGNATURE.test(value);
+}
+
+export function checkProof(value: unknown, field: string): asserts value is string {
+  if (typeof value === "string" && PROOF.test(value)) return;
+  const problem = `must be a hash, a salt and maybe a signature, with dots between, got ${shapeOf(value)}`;
+  throw new InputError("INVALID_PROOF", field, problem);
+}
+
 /** A copy with its keys in order, so that equal clocks have equal text. */
 export function checkedClock(value: unknown, cortexId: string, field: string): VectorClock {
   const refuse = (problem: string, at = field): never => {

@@ -37,6 +37,7 @@ export {
   pages,
 } from "./feed.js";
 export { type AsOf, fold, type Reducer, stateAt } from "./fold.js";
+export { type Frontier, frontier, hashAt } from "./frontier.js";
 export { type Divergence, type DivergenceOptions, divergences, heads } from "./heads.js";
 export { InputError, type InputErrorCode, inputErrorCodes } from "./input-error.js";
 export { formatEvent, type ParseOptions, parseEvent } from "./json-form.js";

@@ -8,15 +8,15 @@ import { done, type Steps } from "./steps.js";
 
 /** The columns that an event is written to: all but `seq`. */
 export const COLUMNS: readonly string[] = [
-  ...["id", "action", "trace_id", "cortex_id", "origin", "actor", "timestamp"],
+  ...["id", "action", "trace_id", "cortex_id", "origin", "actor", "timestamp", "proof"],
   ...["data", "meta", "vclock", "idempotency_key", "counter", "branched"],
 ];
 export const COLUMN_LIST = sql.raw(COLUMNS.join(", "));
 
 /** In the order of `COLUMNS`. */
-export function valuesOf({ event: e, data, meta, vclock, counter, branched }: EncodedEvent) {
+export function valuesOf({ event: e, proof, data, meta, vclock, counter, branched }: EncodedEvent) {
   return [
-    ...[e.id, e.action, e.traceId, e.cortexId, e.origin, e.actor ?? null, e.timestamp],
+    ...[e.id, e.action, e.traceId, e.cortexId, e.origin, e.actor ?? null, e.timestamp, proof],
     ...[data, meta, vclock, e.idempotencyKey ?? null, counter, branched ? 1 : null],
   ];
 }

@@ -17,14 +17,14 @@ export interface ParseOptions extends EventLimits {
   unknownFields?: "refuse" | "ignore";
 }
 
-const NAMES = EVENT_FIELDS.map(
+const NAMES = [...EVENT_FIELDS, "proof"].map(
   (field) => [field, field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] as const,
 );
 const JSON_FIELDS: ReadonlySet<string> = new Set(NAMES.map(([, name]) => name));
 
 /**
  * Reads the seed's JSON form: `id`, `action`, `trace_id`, `cortex_id`, `origin`, `timestamp`, and `actor`, `data`,
- * `meta`, `vclock` and `idempotency_key` where present. `data: null` is present, and stays apart from an absent
+ * `meta`, `vclock`, `idempotency_key` and `proof` where present. `data: null` is present, and stays apart from an absent
  * one. Nothing is lost: a field that is not part of the form, a key that is there twice, or a number that
  * JavaScript would round, is refused.
  *
@@ -44,7 +44,7 @@ export function parseEvent<A extends Actions = Action>(json: string, options?: P
   if (unknownFields === "refuse") refuseUnknownFields(raw, JSON_FIELDS, "event");
   refuseLossyJson(json);
   const input = Object.fromEntries(NAMES.map(([field, name]) => [field, raw[name]]));
-  return encodeComplete(input, "", limits).event as unknown as Event<A>;
+  return completeEvent(input, limits) as unknown as Event<A>;
 }
 
 /** Writes the seed's JSON form; `seq` is local and left out. Throws `InputError` as `append` does. */
@@ -52,6 +52,11 @@ export function formatEvent<A extends Actions>(
   event: Event<A> | StoredEvent<A>,
   limits?: EventLimits,
 ): string {
-  const { event: valid } = encodeComplete(event, "", checkedOptions(limits));
-  return JSON.stringify(Object.fromEntries(NAMES.map(([field, name]) => [name, valid[field]])));
+  const valid = completeEvent(event, checkedOptions(limits));
+  return JSON.stringify(Object.fromEntries(NAMES.map(([field, name]) => [name, valid[field as never]])));
+}
+
+function completeEvent(input: unknown, limits: EventLimits): Event<any> {
+  const { event, proof } = encodeComplete(input, "", limits);
+  return proof === null ? event : { ...event, proof };
 }

@@ -127,6 +127,20 @@ export function parseJson(text: string, field: string): unknown {
   }
 }
 
+/**
+ * The one JSON text of a value of `encodeJson`'s: an object's keys in order, no spaces. A field that is undefined is
+ * left out. The JSON Canonicalization Scheme (RFC 8785), which writes numbers and text as JavaScript does.
+ */
+export function canonicalJson(value: unknown): string {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  const fields = Object.keys(value)
+    .sort()
+    .filter((key) => value[key as never] !== undefined)
+    .map((key) => `${JSON.stringify(key)}:${canonicalJson(value[key as never])}`);
+  return `{${fields.join(",")}}`;
+}
+
 /** Whether two JSON values say the same: the order of an object's keys does not matter. */
 export function sameJson(a: unknown, b: unknown): boolean {
   if (a === b) return true;

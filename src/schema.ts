@@ -39,6 +39,8 @@ function defineTable(name: string): EventsTable<any> {
       origin: text("origin").notNull(),
       actor: text("actor"),
       timestamp: text("timestamp").notNull(),
+      // Before what may be long: a column after a large text is read through all of that.
+      proof: text("proof"),
       data: text("data", { mode: "json" }).$type<unknown>(),
       meta: text("meta", { mode: "json" }).$type<Meta>(),
       vclock: text("vclock", { mode: "json" }).$type<VectorClock>(),
@@ -85,6 +87,13 @@ const CHECKS: readonly [column: string, rule: string][] = [
   ["idempotency_key", isName("idempotency_key")],
   ["counter", `counter is json_extract(vclock, '$."' || cortex_id || '"')`],
   ["branched", "branched = 1"],
+  [
+    "proof",
+    `case when proof is null then counter is null else counter is not null and length(proof) between 97 and 5098
+      and substr(proof, 1, 64) not glob '*[^0-9a-f]*' and substr(proof, 65, 1) = '.'
+      and substr(proof, 66, 32) not glob '*[^0-9a-f]*' and (length(proof) = 97
+      or substr(proof, 98, 1) = '.' and length(proof) > 98 and substr(proof, 99) not glob '*[^A-Za-z0-9_-]*') end`,
+  ],
 ];
 
 /** The log: one row per event, only ever added to. */

@@ -13,6 +13,8 @@ export interface Selection<A extends Actions = any> {
   filters: readonly SQL[];
   key: "seq" | "id";
   order: "asc" | "desc";
+  /** Whether the events are to have their proofs. Default false. */
+  proofs?: boolean;
 }
 
 /** About how many bytes of JSON a page has at the most: libsql aborts the process on a text of 512 MiB. */
@@ -132,31 +134,33 @@ function* readPageWithin<A extends Actions>(
 /** Events of the selection, each as null whose data is longer than `most` bytes, if that is given. */
 function* selectText<A extends Actions>(
   db: Database,
-  { table, filters, key, order }: Selection<A>,
+  { table, filters, key, order, proofs = false }: Selection<A>,
   limit: number,
   most?: number,
 ): Steps<(StoredEvent<A> | null)[]> {
-  const [head, tail] = [headOf(most), sql.raw(`order by ${key} ${order} limit`)];
+  const [head, tail] = [headOf(proofs, most), sql.raw(`order by ${key} ${order} limit`)];
   // The limit is always there: without one SQLite may drop the order of a subquery.
   const rows = db.values(sql`${head} ${table} where ${all(filters)} ${tail} ${limit})`);
   const [row] = yield* done(rows as [[string | null]]);
   return (JSON.parse(row[0] ?? "[]") as (Row | null)[]).map(toEvent) as (StoredEvent<A> | null)[];
 }
 
-const EVENT = `'[' || json_array(seq, id, action, trace_id, cortex_id, origin, timestamp)
+const eventText = (more: string) =>
+  `'[' || json_array(seq, id, action, trace_id, cortex_id, origin, timestamp${more})
     || ',' || ifnull(vclock, 'null') || ifnull(',' || data, '')
     || iif(actor is null and idempotency_key is null and meta is null, ']',
       ',' || json_array(actor, idempotency_key) || ',' || ifnull(meta, 'null') || ']')`;
 
 /** As one piece of text, for it costs time to put it together. Asked for its length alone, SQLite loads no text. */
-const headOf = (most?: number): SQL => {
-  const event = most === undefined ? EVENT : `iif(octet_length(data) > ${most}, 'null', ${EVENT})`;
+const headOf = (proofs: boolean, most?: number): SQL => {
+  const text = eventText(proofs ? ", proof" : "");
+  const event = most === undefined ? text : `iif(octet_length(data) > ${most}, 'null', ${text})`;
   return sql.raw(`select '[' || group_concat(event) || ']' from (select ${event} as event from`);
 };
 
 /** The first events of the selection that have room in a page, by the seqs that they have. */
 function withinBytes<A extends Actions>(
-  { table, filters, key, order }: Selection<A>,
+  { table, filters, key, order, proofs = false }: Selection<A>,
   limit: number,
   bytes: number,
 ): Selection<A> {
@@ -169,13 +173,13 @@ function withinBytes<A extends Actions>(
         order by ${by} limit ${Math.min(limit, MAX_ROWS)}
       )
     ) where earlier < ${bytes})`;
-  return { table, filters: [fits], key, order };
+  return { table, filters: [fits], key, order, proofs };
 }
 
 const all = (filters: readonly SQL[]): SQL => sql.join([...filters], sql` and `);
 
 const SIZE = sql.raw(
-  "200 + octet_length(trace_id) + ifnull(octet_length(data), 0) + ifnull(octet_length(meta), 0) + ifnull(octet_length(vclock), 0)",
+  "200 + octet_length(trace_id) + ifnull(octet_length(proof), 0) + ifnull(octet_length(data), 0) + ifnull(octet_length(meta), 0) + ifnull(octet_length(vclock), 0)",
 );
 
 type Row = [
@@ -187,6 +191,7 @@ type Row = [
     cortexId: string,
     origin: string,
     timestamp: string,
+    proof?: string | null,
   ],
   vclock: VectorClock | null,
   // Then the data if there is any, and if there is an actor, a key or meta, those.
@@ -195,11 +200,12 @@ type Row = [
 
 function toEvent(row: Row | null): StoredEvent<any> | null {
   if (row === null) return null;
-  const [[seq, id, action, traceId, cortexId, origin, timestamp], vclock] = row;
+  const [[seq, id, action, traceId, cortexId, origin, timestamp, proof], vclock] = row;
   const event: StoredEvent<any> = { seq, id, action, traceId, cortexId, origin, timestamp };
   if (row.length > 3) setOptional(event, row);
   if (row.length % 2 === 1) event.data = row[2];
   if (vclock) event.vclock = vclock;
+  if (proof) event.proof = proof;
   return event;
 }
 

@@ -100,15 +100,18 @@ export function timePart(now: number): string {
   return encodeTime(checkedTime(now));
 }
 
-function randomPart(randomness: () => number): string {
-  let part = "";
-  for (let i = 0; i < 16; i++) part += ALPHABET[randomDigit(randomness)];
-  return part;
+const randomPart = (randomness: () => number): string => randomDigits(randomness, ALPHABET, 16);
+
+/** So many random digits, each with the same chance. */
+export function randomDigits(randomness: () => number, digits: string, count: number): string {
+  let text = "";
+  for (let i = 0; i < count; i++) text += digits[randomDigit(randomness, digits.length)];
+  return text;
 }
 
-function randomDigit(randomness: () => number): number {
+function randomDigit(randomness: () => number, base = 32): number {
   const number = randomness();
-  if (typeof number === "number" && number >= 0 && number < 1) return Math.floor(number * 32);
+  if (typeof number === "number" && number >= 0 && number < 1) return Math.floor(number * base);
   disregard(number);
   throw new InputError("INVALID_RANDOMNESS", "randomness", "must return a number in [0, 1)");
 }
@@ -117,7 +120,7 @@ function randomDigit(randomness: () => number): number {
 const pool = new Uint8Array(4096);
 let drawn = pool.length;
 
-function pooledRandomness(): number {
+export function pooledRandomness(): number {
   if (drawn === pool.length) {
     crypto.getRandomValues(pool);
     drawn = 0;

@@ -54,9 +54,10 @@ async function swallowed(db: Libsql, write: (tx: Parameters<typeof append>[0]) =
 describe("one event", () => {
   test("append answers with the stored event: its seq, id and timestamp filled in", async () => {
     const { db } = await openLibsql();
-    const first = await add(db, event({ data: { a: 1 }, vclock: { [BETA]: 7, [ALPHA]: 1 } }));
+    const beta = await add(db, event({ cortexId: BETA, vclock: { [BETA]: 1 } }));
+    const first = await add(db, event({ data: { a: 1 }, vclock: { [BETA]: 1, [ALPHA]: 1 } }));
     expect(first).toEqual({
-      seq: 1,
+      seq: beta.seq + 1,
       id: first.id,
       action: "update",
       traceId: "trace",
@@ -64,10 +65,10 @@ describe("one event", () => {
       origin: "alpha",
       timestamp: new Date(ulidTime(first.id)).toISOString(),
       data: { a: 1 },
-      vclock: { [ALPHA]: 1, [BETA]: 7 },
+      vclock: { [ALPHA]: 1, [BETA]: 1 },
     });
     expect(await getEvent(db, first.id)).toEqual(first);
-    expect((await add(db, event())).seq).toBe(2);
+    expect((await add(db, event())).seq).toBe(3);
   });
 
   test("a missing timestamp is the time of the id, also of an id from elsewhere", async () => {
@@ -355,7 +356,7 @@ describe("a batch", () => {
 
 describe("a retry", () => {
   const original = event({
-    ...{ id: newULID(), data: { a: [1, { b: null }], c: "x" }, vclock: { [ALPHA]: 3 } },
+    ...{ id: newULID(), data: { a: [1, { b: null }], c: "x" }, vclock: { [ALPHA]: 1 } },
     ...{ actor: "user-7", meta: { request: "r-1" }, idempotencyKey: "key-1" },
   });
 
@@ -370,14 +371,15 @@ describe("a retry", () => {
 
   test("is the same whatever the order of keys in data and vclock", async () => {
     const { db } = await openLibsql();
-    const stored = await add(db, { ...original, vclock: { [ALPHA]: 3, [BETA]: 9 } });
+    await add(db, event({ cortexId: BETA, vclock: { [BETA]: 1 } }));
+    const stored = await add(db, { ...original, vclock: { [ALPHA]: 1, [BETA]: 1 } });
     const reordered = {
       ...original,
       data: { c: "x", a: [1, { b: null }] },
-      vclock: { [BETA]: 9, [ALPHA]: 3 },
+      vclock: { [BETA]: 1, [ALPHA]: 1 },
     };
     expect(await add(db, reordered)).toEqual(stored);
-    expect((await everything(db)).length).toBe(1);
+    expect((await everything(db)).length).toBe(2);
   });
 
   test("in the transaction that stored it answers with it too", async () => {
@@ -400,7 +402,7 @@ describe("a retry", () => {
   const other: [string, Record<string, unknown>][] = [
     ["action", { action: "trash" }],
     ["traceId", { traceId: "other" }],
-    ["cortexId", { cortexId: BETA, vclock: { [BETA]: 3 } }],
+    ["cortexId", { cortexId: BETA, vclock: { [BETA]: 1 } }],
     ["origin", { origin: "other" }],
     ["timestamp", { timestamp: "2020-01-01T00:00:00Z" }],
     ["data", { data: { a: [1, { b: null }], c: "y" } }],
@@ -408,8 +410,8 @@ describe("a retry", () => {
     ["data (one key more)", { data: { a: [1, { b: null }], c: "x", d: 1 } }],
     ["data (null)", { data: null }],
     ["data (absent)", { data: undefined }],
-    ["vclock", { vclock: { [ALPHA]: 4 } }],
-    ["vclock (one entry more)", { vclock: { [ALPHA]: 3, [BETA]: 1 } }],
+    ["vclock", { vclock: { [ALPHA]: 2 } }],
+    ["vclock (one entry more)", { vclock: { [ALPHA]: 1, [BETA]: 1 } }],
     ["vclock (absent)", { vclock: undefined }],
     ["actor", { actor: "other" }],
     ["actor (absent)", { actor: undefined }],
@@ -442,8 +444,8 @@ describe("a retry", () => {
 describe("a fork", () => {
   test("against the log is refused, names the event in the place, and changes nothing", async () => {
     const { db } = await openLibsql();
-    const stored = await add(db, event({ vclock: { [ALPHA]: 5 } }));
-    const rival = event({ id: newULID(), vclock: { [ALPHA]: 5, [BETA]: 1 } });
+    const stored = await add(db, event({ vclock: { [ALPHA]: 1 } }));
+    const rival = event({ id: newULID(), vclock: { [ALPHA]: 1, [BETA]: 1 } });
     const error = await swallowed(db, (tx) => append(tx, [event(), rival]));
     expect(error).toBeInstanceOf(ConflictError);
     expect(error).toMatchObject({ code: "FORK", id: rival.id, existingId: stored.id });
@@ -452,8 +454,8 @@ describe("a fork", () => {
 
   test("is refused for an event whose id is yet to be made", async () => {
     const { db } = await openLibsql();
-    const stored = await add(db, event({ vclock: { [ALPHA]: 5 } }));
-    const error = await errorOf(() => add(db, event({ vclock: { [ALPHA]: 5 } })));
+    const stored = await add(db, event({ vclock: { [ALPHA]: 1 } }));
+    const error = await errorOf(() => add(db, event({ vclock: { [ALPHA]: 1 } })));
     expect(error).toMatchObject({ code: "FORK", existingId: stored.id });
   });
 
@@ -478,7 +480,7 @@ describe("a fork", () => {
 
   test("is none when cortex or counter differ, or there is no clock", async () => {
     const { db } = await openLibsql();
-    const clocks = [{ [ALPHA]: 1 }, { [ALPHA]: 2, [BETA]: 1 }, undefined, undefined];
+    const clocks = [{ [ALPHA]: 1 }, { [ALPHA]: 2 }, undefined, undefined];
     await addAll(
       db,
       clocks.map((vclock) => event({ vclock })),
@@ -505,15 +507,12 @@ describe("appendQuery in db.batch", () => {
     const { db } = await openLibsql();
     await db.run(createNotes);
     const [stored] = await db.batch([
-      appendQuery(db, [event({ data: null }), event({ data: [1], vclock: { [ALPHA]: 1 } })]),
+      appendQuery(db, [event({ data: null }), event({ data: [1] })]),
       db.insert(notes).values({ id: 1, body: "new" }),
     ]);
     const log = await everything(db);
     expect(stored).toEqual(log.map(({ seq, id }) => ({ seq, id })));
-    expect(log.map(({ data, vclock }) => [data, vclock])).toEqual([
-      [null, undefined],
-      [[1], { [ALPHA]: 1 }],
-    ]);
+    expect(log.map(({ data }) => data)).toEqual([null, [1]]);
     expect(await db.select().from(notes)).toEqual([{ id: 1, body: "new" }]);
   });
 
@@ -529,7 +528,7 @@ describe("appendQuery in db.batch", () => {
 
   test("leaves out an event that is already stored, and stores the rest", async () => {
     const { db } = await openLibsql();
-    const stored = await add(db, event({ data: { a: 1 }, vclock: { [ALPHA]: 1, [BETA]: 2 } }));
+    const stored = await add(db, event({ data: { a: 1 } }));
     const fresh = event({ id: newULID() });
     const [answer] = await db.batch([appendQuery(db, [stored, fresh, fresh])]);
     expect(answer).toEqual([{ seq: 2, id: fresh.id }]);
@@ -540,11 +539,12 @@ describe("appendQuery in db.batch", () => {
   test("a conflict fails the whole batch and nothing is stored", async () => {
     const { db } = await openLibsql();
     await db.run(createNotes);
-    const stored = await add(db, event({ data: 1, vclock: { [ALPHA]: 1 } }));
+    const stored = await add(db, event({ data: 1 }));
+    const clocked = await add(db, event({ vclock: { [ALPHA]: 1 } }));
     const conflicts = [
       { ...stored, origin: "other" },
       { ...stored, data: null },
-      event({ vclock: { [ALPHA]: 1 } }),
+      { ...clocked, vclock: undefined } as unknown as NewEvent,
     ];
     for (const conflict of conflicts) {
       const batch = db.batch([
@@ -554,7 +554,7 @@ describe("appendQuery in db.batch", () => {
       ]);
       await expect(batch).rejects.toThrow(/SQLITE_CONSTRAINT/);
     }
-    expect(await everything(db)).toEqual([stored]);
+    expect(await everything(db)).toEqual([stored, clocked]);
     expect(await db.select().from(notes)).toEqual([]);
   });
 
@@ -565,8 +565,13 @@ describe("appendQuery in db.batch", () => {
     expect(thrownBy(() => appendQuery(db, [one, { ...one, origin: "x" }]))).toMatchObject({
       code: "ID_CONFLICT",
     });
-    const forks = [event({ vclock: { [ALPHA]: 1 } }), event({ vclock: { [ALPHA]: 1 } })];
-    expect(thrownBy(() => appendQuery(db, forks))).toMatchObject({ code: "FORK" });
+    const clocked = event({ vclock: { [ALPHA]: 1 } });
+    const refused = { code: "INVALID_VCLOCK", field: "vclock" };
+    expect(thrownBy(() => appendQuery(db, clocked))).toMatchObject(refused);
+    expect(thrownBy(() => appendQuery(db, [one, clocked]))).toMatchObject({
+      ...refused,
+      field: "events[1].vclock",
+    });
     expect(statements).toEqual([]);
   });
 
@@ -640,9 +645,9 @@ describe("another table", () => {
     await db.transaction((tx) => append(tx, input, options));
     const fork = errorOf(() => db.transaction((tx) => append(tx, input, options)));
     expect(await fork).toMatchObject({ code: "FORK" });
+    const rest = "trace_id, cortex_id, origin, timestamp, proof, vclock, counter";
     const copy = (columns: string) =>
-      client.execute(`insert into other (id, action, trace_id, cortex_id, origin, timestamp, vclock, counter)
-        select ${columns}, trace_id, cortex_id, origin, timestamp, vclock, counter from other`);
+      client.execute(`insert into other (id, action, ${rest}) select ${columns}, ${rest} from other`);
     await expect(copy("id, action")).rejects.toThrow("UNIQUE");
     await expect(copy(`'${newULID()}', action`)).rejects.toThrow("UNIQUE");
     await expect(copy(`'${newULID()}', 'no!'`)).rejects.toThrow("other_action_check");
@@ -668,7 +673,9 @@ describe("the table itself", () => {
     data: "{}",
     vclock: `{"${ALPHA}":1}`,
     counter: 1,
+    proof: `${"0f".repeat(32)}.${"a9".repeat(16)}`,
   };
+  const local = { counter: null, vclock: null, proof: null };
   const insert = (over: object): [string, any[]] => {
     const full = { ...row, ...over };
     const names = Object.keys(full);
@@ -681,9 +688,9 @@ describe("the table itself", () => {
     ["events_id_check", { id: `8${row.id.slice(1)}` }],
     ["events_id_check", { id: "" }],
     ["events.id", { id: null }],
-    ["events_cortex_id_check", { cortex_id: "short", vclock: null, counter: null }],
-    ["events_cortex_id_check", { cortex_id: ALPHA.toLowerCase(), vclock: null, counter: null }],
-    ["events.cortex_id", { cortex_id: null, vclock: null, counter: null }],
+    ["events_cortex_id_check", { cortex_id: "short", ...local }],
+    ["events_cortex_id_check", { cortex_id: ALPHA.toLowerCase(), ...local }],
+    ["events.cortex_id", { cortex_id: null, ...local }],
     ["events_action_check", { action: "" }],
     ["events_action_check", { action: "1st" }],
     ["events_action_check", { action: "_x" }],
@@ -721,13 +728,26 @@ describe("the table itself", () => {
     ["events_timestamp_check", { timestamp: "2026-01-01t00:00:00z" }],
     ["events_data_check", { data: "{" }],
     ["events_data_check", { data: "" }],
-    ["events_vclock_check", { vclock: "nope", counter: null }],
+    ["events_vclock_check", { ...local, vclock: "nope" }],
     ["events_branched_check", { branched: 0 }],
     ["events_branched_check", { branched: 2 }],
     ["events_counter_check", { counter: 2 }],
     ["events_counter_check", { counter: null }],
     ["events_counter_check", { vclock: null }],
     ["events_counter_check", { vclock: `{"${BETA}":1}` }],
+    ["events_proof_check", { proof: null }],
+    ["events_proof_check", { vclock: null, counter: null }],
+    ["events_proof_check", { proof: "" }],
+    ["events_proof_check", { proof: row.proof.slice(1) }],
+    ["events_proof_check", { proof: row.proof.slice(0, -1) }],
+    ["events_proof_check", { proof: row.proof.replace("f", "F") }],
+    ["events_proof_check", { proof: row.proof.replace("9", "g") }],
+    ["events_proof_check", { proof: row.proof.replace(".", "0") }],
+    ["events_proof_check", { proof: `${row.proof}.` }],
+    ["events_proof_check", { proof: `${row.proof}0` }],
+    ["events_proof_check", { proof: `${row.proof}.a.b` }],
+    ["events_proof_check", { proof: `${row.proof}.a=` }],
+    ["events_proof_check", { proof: `${row.proof}.${"a".repeat(5001)}` }],
   ];
 
   test.each(garbage)("%s refuses raw SQL with %j", (constraint, over) => {
@@ -743,6 +763,7 @@ describe("the table itself", () => {
     ["a key of 255 emoji", { idempotency_key: "😀".repeat(255) }],
     ["an action of 128 characters", { action: `a${"/".repeat(127)}` }],
     ["an action with every character", { action: "Az09_.:/-" }],
+    ["a proof with a signature", { proof: `${row.proof}.${"-_Az09".repeat(833)}aa` }],
     ["meta of 16 KiB", { meta: JSON.stringify({ a: "x".repeat(2 ** 14 - 8) }) }],
     ["meta of 16 KiB in two bytes a character", { meta: JSON.stringify({ a: "é".repeat(2 ** 13 - 4) }) }],
   ];
@@ -795,10 +816,10 @@ describe("the table itself", () => {
   };
 
   const rivals: [string, object][] = [
-    ["seq", { seq: 1, id: newULID(), counter: null, vclock: null }],
-    ["id", { counter: null, vclock: null }],
+    ["seq", { seq: 1, id: newULID(), ...local }],
+    ["id", local],
     ["place", { id: newULID() }],
-    ["cortex and key", { id: newULID(), counter: null, vclock: null, idempotency_key: "key" }],
+    ["cortex and key", { id: newULID(), ...local, idempotency_key: "key" }],
   ];
   test.each(rivals)("a second row of the same %s is refused, also by INSERT OR REPLACE", (_, over) => {
     const { run, log } = open();

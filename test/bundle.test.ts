@@ -48,7 +48,8 @@ describe.each(Object.entries(platforms))("in a bundle for %s", (_name, options) 
     // Drizzle outside: some of its files read others, and none of those are imported here.
     const code = bundle(contents, { ...options, external: ["drizzle-orm"] });
     expect(code).not.toMatch(/\bimport\.meta\b/);
-    expect(code).not.toMatch(/["']node:|\brequire\(/);
+    // A module that is asked for at run time is none.
+    expect(code).not.toMatch(/(?:\bfrom|\bimport|\brequire)\s*\(?\s*["']node:|\brequire\(/);
     bundle(contents, options);
   });
 });
@@ -76,8 +77,8 @@ test("Hermes refuses import.meta", () => {
 
 // In bytes, with Drizzle outside: where each is now, and where it should come to.
 const BOUNDS: Record<string, [bound: number, target: number]> = {
-  root: [20_000, 16_000],
-  "append alone": [12_000, 6_000],
+  root: [24_500, 16_000],
+  "append alone": [13_500, 6_000],
   schema: [1_700, 1_200],
 };
 

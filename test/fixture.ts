@@ -1,7 +1,8 @@
 import { type Client, createClient } from "@libsql/client";
 import SQLite from "better-sqlite3";
-import { append, type Event, feed, InputError, type NewEvent } from "drizzle-event-log";
+import { append, type Event, feed, InputError, type NewEvent, newULID } from "drizzle-event-log";
 import { migrateEvents } from "drizzle-event-log/migrations";
+import { sql } from "drizzle-orm";
 import { drizzle as drizzleSync } from "drizzle-orm/better-sqlite3";
 import { drizzle } from "drizzle-orm/libsql";
 
@@ -49,6 +50,18 @@ export const ids = (list: readonly { id: string }[]) => list.map(({ id }) => id)
 /** A valid event; `over` may hold anything, also what no event may. */
 export function event(over: Partial<Event> | Record<string, unknown> = {}): NewEvent {
   return { action: "update", traceId: "trace", cortexId: ALPHA, origin: "alpha", ...over } as NewEvent;
+}
+
+/**
+ * Puts into the log, past all that append asks, an event of each cortex with the counter that this clock has for it:
+ * for clocks that no test could come to.
+ */
+export function pretendToHold(db: Pick<Libsql, "run">, clock: Record<string, number>): unknown {
+  const rows = Object.entries(clock).map(([cortexId, counter]) => [newULID(), cortexId, counter]);
+  return db.run(sql`insert into events (id, action, trace_id, cortex_id, origin, timestamp, proof, vclock, counter)
+    select value->>0, 'update', 'pretended', value->>1, 'nobody', '2026-01-01T00:00:00Z',
+      ${`${"0".repeat(64)}.${"0".repeat(32)}`}, json_object(value->>1, value->2), value->>2
+    from json_each(${JSON.stringify(rows)})`);
 }
 
 /** What `run` throws, or rejects with; undefined when it does neither. */

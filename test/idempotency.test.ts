@@ -34,6 +34,7 @@ import {
   openLibsql,
   thrownBy,
 } from "./fixture.js";
+import { chained, prover } from "./independent-proof.js";
 
 const NOW = Date.UTC(2026, 0, 1);
 const MINUTE = 60_000;
@@ -81,7 +82,7 @@ async function answeredBy(db: Libsql, ...cortexIds: string[]): Promise<StoredEve
     const stamps = { id: idNow(), cortexId, origin: "x", timestamp: "2026-01-01T00:00:00Z" };
     return { ...rest, ...stamps, vclock: { [cortexId]: 1 }, idempotencyKey } as Event;
   });
-  const accepted = await db.transaction((tx) => accept(tx, answers));
+  const accepted = await db.transaction((tx) => accept(tx, chained(answers)));
   return accepted.map(({ event }) => event);
 }
 
@@ -181,7 +182,7 @@ describe.each(drivers)("on %s", (_driver, open) => {
         const stamps = { id: newULID(), cortexId, origin: "x", timestamp: "2026-01-01T00:00:00Z" };
         return { ...request({ data: i }), ...stamps, vclock: { [cortexId]: 1 } } as Event;
       });
-      await db.transaction((tx) => accept(tx, both));
+      await db.transaction((tx) => accept(tx, chained(both)));
       const [alpha, beta] = await everything(db);
       for (const id of [ALPHA, BETA, GAMMA]) {
         expect(await writer(db, { id }).add({ data: 0 })).toEqual(alpha);
@@ -492,11 +493,12 @@ describe.each(drivers)("on %s", (_driver, open) => {
   });
 
   describe("a peer's second event of one cortex with one key", () => {
+    const prove = prover();
     const foreign = (cortexId: string, counter: number, over: Over = {}) =>
-      ({
+      prove({
         ...event({ ...request(), id: newULID(), cortexId, timestamp: "2026-01-01T00:00:00Z" }),
         ...{ vclock: { [cortexId]: counter }, ...over },
-      }) as Event;
+      } as Event);
 
     test("is refused by accept as KEY_CONFLICT, in the log and in one page, and nothing is written", async () => {
       const { db } = await opened();
@@ -534,9 +536,9 @@ describe.each(drivers)("on %s", (_driver, open) => {
         missing: (clock) =>
           [...theirs, ...fine].filter(({ cortexId, vclock }) => vclock![cortexId]! > known(cortexId, clock)),
       });
-      expect(stored).toBe(2);
+      expect(stored).toBe(3);
       expect(refused.map(({ cortexId, error }) => [cortexId, error.code])).toEqual([[BETA, "KEY_CONFLICT"]]);
-      expect(ids(await everything(db))).toEqual(ids(fine));
+      expect(ids(await everything(db))).toEqual(ids([theirs[0]!, ...fine]));
     });
   });
 });

@@ -27,12 +27,14 @@ const ACTOR = "events_actor_index";
 
 const SIZE = 4000;
 const makeId = ulidFactory({ now: () => Date.UTC(2026, 0), randomness: seeded(1) });
+const counters = { [ALPHA]: 0, [BETA]: 0 };
 const log = Array.from({ length: SIZE }, (_, i) => {
   const cortexId = i % 3 === 0 ? BETA : ALPHA;
+  const counter = ++counters[cortexId]!;
   const action = i % 10 === 0 ? ("create" as const) : ("update" as const);
   const traceId = `trace-${i % 50}`;
   const told = { actor: `user-${i % 7}`, ...(i >= SIZE / 2 && { idempotencyKey: `key-${i}` }) };
-  return event({ id: makeId(), action, traceId, cortexId, vclock: { [cortexId]: i + 1 }, ...told });
+  return event({ id: makeId(), action, traceId, cortexId, vclock: { [cortexId]: counter }, ...told });
 });
 /** A request that the log has answered, again. */
 const retry = (i: number) => event({ ...log[SIZE / 2 + i], id: newULID(), vclock: undefined });
@@ -95,24 +97,22 @@ const queries: [name: string, run: (db: Libsql) => unknown, ...uses: string[]][]
   ["get", (db) => getEvent(db, middle), ID],
   [
     "append of a new event",
-    (db) => db.transaction((tx) => append(tx, event({ id: newULID(), vclock: { [ALPHA]: SIZE + 1 } }))),
-    TRACE,
+    (db) =>
+      db.transaction((tx) => append(tx, event({ id: newULID(), vclock: { [ALPHA]: counters[ALPHA]! + 1 } }))),
+    ...[PLACE, TRACE],
   ],
   ["append of an event whose id is yet to be made", (db) => db.transaction((tx) => append(tx, event()))],
   [
     "append of a stored batch",
     (db) => db.transaction((tx) => append(tx, log.slice(0, 500))),
-    ID,
-    PLACE,
-    PRIMARY,
-    TRACE,
+    ...[ID, PLACE, PRIMARY],
   ],
   [
     "append of a stored batch with keys",
     (db) => db.transaction((tx) => append(tx, log.slice(-500))),
     ...[ID, PLACE, KEY, PRIMARY],
   ],
-  ["appendQuery", (db) => appendQuery(db, [event(), event({ vclock: { [ALPHA]: SIZE + 9 } })]), ID, KEY],
+  ["appendQuery", (db) => appendQuery(db, [event(), event({ data: 1 })]), ID, KEY],
   ["appendQuery of a retry", (db) => appendQuery(db, retry(1)), ID, KEY],
   [
     "append of a new request",
@@ -162,7 +162,9 @@ describe.each(drivers)("on %s", (_, open) => {
       const plan = (await Promise.all(statements.map(explain))).flat();
       const text = plan.join("\n");
       // A scan of json_each or of a subquery passes over what the query made itself, not over the log.
-      const scans = plan.filter((step) => /^SCAN (?!\S+ VIRTUAL TABLE|\(subquery|CONSTANT ROW$)/.test(step));
+      const scans = plan.filter((step) =>
+        /^SCAN (?!\S+ VIRTUAL TABLE|\(subquery|cortex$|CONSTANT ROW$)/.test(step),
+      );
       expect(scans, text).toEqual([]);
       expect(text).not.toContain("USE TEMP B-TREE");
       expect(indexesIn(plan), text).toEqual(new Set(uses));

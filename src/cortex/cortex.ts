@@ -9,14 +9,16 @@ import {
   type Actions,
   checkMaxDataBytes,
   type DataOf,
+  type EncodedEvent,
   type Event,
   type EventLimits,
   type StoredEvent,
 } from "../event.js";
 import { checkName, checkULID } from "../field.js";
 import { addRequest, answerTo, type Requests } from "../idempotency.js";
-import { checkedOptions, entriesOf, InputError, isArray, shapeOf } from "../input-error.js";
+import { checkedOptions, checkFunction, entriesOf, InputError, isArray, shapeOf } from "../input-error.js";
 import { insertForeign, insertRows } from "../insert.js";
+import { hashOf } from "../proof.js";
 import type { EventsTable } from "../schema.js";
 import { inTurn, type Steps } from "../steps.js";
 import { tableOf } from "../table.js";
@@ -24,6 +26,7 @@ import { checkedSource, checkedTime, type ULIDSource } from "../ulid.js";
 import { insertAfter, type LastEvent } from "./insert-after.js";
 import { readLogState } from "./log-state.js";
 import { type Mutation, type Prepared, prepare, type Schemas } from "./mutation.js";
+import { signing } from "./signing.js";
 import { stampAll } from "./stamp.js";
 import { checkSchemas, type InputOf, type OutputOf } from "./standard-schema.js";
 
@@ -48,6 +51,11 @@ export interface CortexOptions<A extends Actions = Action, S extends Schemas = S
   schemas?: S;
   /** Whether to refuse actions that the trace's state does not allow. Default false. */
   lifecycle?: boolean;
+  /**
+   * Signs the hash of each event, so that others know it even from a relay that they do not trust: see `verify` of
+   * `accept`. Answers at once with 1 to 5,000 characters of `A-Za-z0-9_-`, such as base64url.
+   */
+  sign?: (hash: string) => string;
 }
 
 export interface Cortex<In extends Actions = Action, Out extends Actions = In> {
@@ -62,6 +70,7 @@ export interface Cortex<In extends Actions = Action, Out extends Actions = In> {
    *   cortex's last one: the order by id respects what happened before. A bounded hybrid logical clock
    *   (Kulkarni et al., "Logical Physical Clocks", 2014).
    * - `timestamp`: the time `now`.
+   * - a proof, by which peers verify it: see docs/proof.md.
    *
    * With an `idempotencyKey` a retry is safe: where this log holds an event of any cortex with that key and the
    * same action, trace, data and actor, that event is the answer, and nothing is written; `expect` and
@@ -69,7 +78,7 @@ export interface Cortex<In extends Actions = Action, Out extends Actions = In> {
    * before they met keep both events: a divergence.
    *
    * @throws InputError synchronously, before any SQL runs; but after the look-up, as nothing is written, for a
-   * log of more than 256 cortexes (`INVALID_VCLOCK`).
+   * log of more than 256 cortexes (`INVALID_VCLOCK`), and for an answer of `sign` that is none (`INVALID_SIGNATURE`).
    * @throws TraceError `STALE_HEAD`, `LIFECYCLE`: nothing was written.
    * @throws ConflictError `KEY_CONFLICT`: nothing was written.
    */
@@ -115,6 +124,7 @@ interface Memory {
 interface OwnEvent extends LastEvent {
   /** As text, which no caller can change. */
   vclock: string;
+  hash: string;
   /** Whether the look-up before found no other writer's event: where they take turns, trying is in vain. */
   alone: boolean;
 }
@@ -128,6 +138,7 @@ function checkedWriter(options: CortexOptions<any, Schemas>) {
     maxDrift,
     schemas,
     lifecycle = false,
+    sign,
     table,
     maxDataBytes,
   } = checkedOptions<CortexOptions<any, Schemas>>(options ?? null);
@@ -143,9 +154,13 @@ function checkedWriter(options: CortexOptions<any, Schemas>) {
     );
   }
   checkSchemas(schemas);
+  if (sign !== undefined) checkFunction(sign, "INVALID_FUNCTION", "sign");
   const source = checkedSource({ now, randomness } as ULIDSource);
   const limits: EventLimits = maxDataBytes === undefined ? {} : { maxDataBytes };
-  return { cortexId: id, origin, ...source, maxDrift, schemas, lifecycle, table: tableOf({ table }), limits };
+  return {
+    ...{ cortexId: id, origin, ...source, maxDrift, schemas, lifecycle, limits },
+    ...{ sign: sign && signing(sign), table: tableOf({ table }) },
+  };
 }
 
 function prepareAll(input: unknown, writer: Writer, time: number): Prepared[] {
@@ -174,11 +189,14 @@ function* appendBatch(
   const { own } = memory;
   const [only] = batch;
   if (only && batch.length === 1 && traceIds.length === 0 && own?.alone && own.id <= bound) {
-    const log = { clock: parseClock(own.vclock), lastId: own.id, greatestId: own.id, traces: new Map() };
-    const [stamped] = stampAll(log, batch, { ...writer, time });
+    const known = { clock: parseClock(own.vclock), hash: own.hash, lastId: own.id };
+    const [stamped] = stampAll({ ...known, greatestId: own.id, traces: new Map() }, batch, {
+      ...writer,
+      time,
+    });
     const stored = yield* insertAfter(tx, table, stamped!, own);
     if (stored) {
-      memory.own = { seq: stored.seq, id: stored.id, vclock: stamped!.vclock!, alone: true };
+      memory.own = ownEvent(stored, stamped!, true);
       return [stored];
     }
   }
@@ -194,9 +212,13 @@ function* appendBatch(
 
   const last = followsOn ? inserted.at(-1) : undefined;
   const alone = own === undefined || own.id === log.greatestId;
-  memory.own = last && { seq: last.seq, id: last.id, vclock: stamped.at(-1)!.vclock!, alone };
+  memory.own = last && ownEvent(last, stamped.at(-1)!, alone);
   const stored = new Map(fresh.map(({ encoded }, i) => [encoded.event, inserted[i]!]));
   return answers.map((answer) => stored.get(answer) ?? (answer as StoredEvent<any>));
+}
+
+function ownEvent({ seq, id }: LastEvent, { vclock, proof }: EncodedEvent, alone: boolean): OwnEvent {
+  return { seq, id, vclock: vclock!, hash: hashOf(proof!), alone };
 }
 
 /** What answers each mutation, an event of the log or of the batch itself, and those that are to be stored. */

@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import { askWithClock, parseClock } from "../clock.js";
 import type { Transaction } from "../database.js";
+import { NO_HASH } from "../proof.js";
 import type { EventsTable } from "../schema.js";
 import { done, type Steps } from "../steps.js";
 import type { VectorClock } from "../vector-clock.js";
@@ -10,6 +11,8 @@ import { stateAfter, type TraceState, transitions } from "./lifecycle.js";
 export interface LogState {
   /** All that the log has seen. */
   clock: VectorClock;
+  /** Of the cortex's last event. */
+  hash: string;
   /** What the next id must be greater than. */
   lastId: string;
   greatestId: string;
@@ -31,13 +34,14 @@ export function* readLogState(
   traceIds: readonly string[],
 ): Steps<LogState> {
   const [row] = yield* askWithClock(tx, table, (clock) => {
-    const rows = tx.values(sql`select ${clock}, (select max(id) from ${table} where id > '')`);
-    return rows as [[string, string | null]];
+    const rows = tx.values(sql`select ${clock}, (select max(id) from ${table} where id > ''),
+      (select substr(proof, 1, 64) from ${table} where cortex_id = ${cortexId} order by counter desc limit 1)`);
+    return rows as [[string, string | null, string | null]];
   });
   const greatestId = row[1] ?? "";
   const lastId = greatestId <= bound ? greatestId : yield* readLastId(tx, table, cortexId, bound);
   const traces = yield* readHeads(tx, table, traceIds);
-  return { clock: parseClock(row[0]), lastId, greatestId, traces };
+  return { clock: parseClock(row[0]), hash: row[2] ?? NO_HASH, lastId, greatestId, traces };
 }
 
 /** The id to follow: the greatest up to `bound`, or the cortex's own last one if that is greater. */

@@ -1,5 +1,6 @@
-import type { EncodedEvent } from "../event.js";
+import type { EncodedEvent, Event } from "../event.js";
 import { checkedClock } from "../field.js";
+import { hashOf, prove } from "../proof.js";
 import { ulidBeyond } from "../ulid.js";
 import { counterOf, type VectorClock } from "../vector-clock.js";
 import { nextState } from "./lifecycle.js";
@@ -13,18 +14,19 @@ interface Stamper {
   /** The time in milliseconds. */
   time: number;
   randomness: () => number;
+  sign: ((hash: string) => string) | undefined;
 }
 
 /**
  * The batch as it will be stored after what the log holds: each event with its id, and a clock that counts the
- * one before.
+ * one before, and a proof.
  *
  * @throws TraceError `STALE_HEAD`, `LIFECYCLE`; InputError `INVALID_VCLOCK`: a cortex more than a clock can count.
  */
 export function stampAll(log: LogState, batch: readonly Prepared[], stamper: Stamper): EncodedEvent[] {
-  const { cortexId, time, randomness } = stamper;
+  const { cortexId, time, randomness, sign } = stamper;
   const traces = new Map(log.traces);
-  let { clock, lastId } = log;
+  let { clock, hash, lastId } = log;
   const stamped = batch.map((prepared): EncodedEvent => {
     const { encoded } = prepared;
     const { traceId } = encoded.event;
@@ -32,9 +34,13 @@ export function stampAll(log: LogState, batch: readonly Prepared[], stamper: Sta
     lastId = ulidBeyond(lastId, time, randomness);
     if (trace) traces.set(traceId, { id: lastId, state: stateWith(trace, prepared, stamper) });
     clock = counted(clock, cortexId);
+    const event: Event<any> = { ...encoded.event, id: lastId, vclock: clock };
+    const proof = prove(event, hash, randomness, sign);
+    hash = hashOf(proof);
     return {
       ...encoded,
-      event: { ...encoded.event, id: lastId, vclock: clock },
+      event,
+      proof,
       vclock: JSON.stringify(clock),
       counter: clock[cortexId]!,
     };

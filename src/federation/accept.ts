@@ -1,5 +1,5 @@
 import { checkTotal } from "../append.js";
-import { readClock } from "../clock.js";
+import { countIn, hashBefore } from "../chain.js";
 import { ConflictError, findClashes, placeOf } from "../conflict.js";
 import { checkTransaction, type Result, type Transaction } from "../database.js";
 import { type DriftOptions, driftBound } from "../drift.js";
@@ -14,11 +14,14 @@ import {
   sameEvent,
 } from "../event.js";
 import { MAX_CLOCK_ENTRIES } from "../field.js";
-import { checkedOptions, entriesOf, InputError, isArray, shapeOf } from "../input-error.js";
+import { type Known, readKnown } from "../frontier.js";
+import { checkedOptions, checkFunction, entriesOf, InputError, isArray, shapeOf } from "../input-error.js";
 import { insertForeign } from "../insert.js";
+import { hashOf, isProven, parseProof } from "../proof.js";
 import type { EventsTable } from "../schema.js";
 import { inTurn, type Steps } from "../steps.js";
 import { tableOf } from "../table.js";
+import { disregard } from "../wait.js";
 
 export interface AcceptOptions<A extends Actions = Action> extends EventLimits {
   /** Default `events`. */
@@ -27,7 +30,12 @@ export interface AcceptOptions<A extends Actions = Action> extends EventLimits {
   now?: () => number;
   /** How far ahead of `now` an id may be and not be reported, in milliseconds. Default 5 minutes. */
   maxDrift?: number;
+  /** Whether this signature of the hash is the cortex's own; `undefined` where the event has none. */
+  verify?: Verify;
 }
+
+/** Answers at once, not with a promise. */
+export type Verify = (cortexId: string, hash: string, signature: string | undefined) => boolean;
 
 export interface Accepted<A extends Actions = Action> {
   event: StoredEvent<A>;
@@ -41,12 +49,15 @@ export interface Accepted<A extends Actions = Action> {
  * is there already is a `duplicate`, so pages may overlap, come twice or from several peers.
  *
  * Nothing is trusted. An event must be as valid as for `append` and have a clock (`NO_CLOCK`); it must be its
- * cortex's next one and everything its clock has counted must be there (`GAP`). A clock counts 256 cortexes, and
+ * cortex's next one and everything its clock has counted must be there (`GAP`). It must have its proof (`NO_PROOF`): by
+ * that it is as it was written, after the same events of its cortex as this log holds (`BROKEN_CHAIN`); with `verify`
+ * it must be signed, too (`SIGNATURE`). A clock counts 256 cortexes, and
  * the last place is for a cortex that writes here: what would be the log's 256th is refused
  * (`TOO_MANY_CORTEXES`).
  *
  * @throws InputError synchronously, before any SQL runs.
- * @throws ConflictError `GAP`, `FORK`, `ID_CONFLICT`, `TOO_MANY_CORTEXES`. Nothing was written.
+ * @throws ConflictError `GAP`, `FORK`, `BROKEN_CHAIN`, `SIGNATURE`, `ID_CONFLICT`, `KEY_CONFLICT`,
+ * `TOO_MANY_CORTEXES`. Nothing was written.
  */
 export function accept<X extends Transaction, A extends Actions = Action>(
   tx: X,
@@ -57,21 +68,25 @@ export function accept<X extends Transaction, A extends Actions = Action>(
   if (!isArray(page)) {
     throw new InputError("INVALID_EVENT", "page", `must be an array, got ${shapeOf(page)}`);
   }
-  const { table, now, maxDrift, ...limits } = checkedOptions(options);
+  const { table, now, maxDrift, verify, ...limits } = checkedOptions(options);
   const batch = entriesOf(page, "events", "BATCH_TOO_LARGE").map((event, i) =>
     encodeForeign(event, `events[${i}].`, limits),
   );
   checkTotal(batch);
+  if (verify !== undefined) checkFunction(verify, "INVALID_FUNCTION", "verify");
   const bound = driftBound({ now, maxDrift } as DriftOptions);
-  return inTurn(tx, () => acceptAll(tx, tableOf({ table }), batch, bound));
+  return inTurn(tx, () => acceptAll(tx, tableOf({ table }), batch, bound, { verify }));
 }
 
-/** Told of each event that is refused; what it throws ends the whole page. */
-type Refuse = (error: ConflictError) => void;
+export interface Judging {
+  verify?: Verify | undefined;
+  /** Told of each event that is refused; what it throws ends the whole page. */
+  refuse?: (error: ConflictError) => void;
+}
 
-const refuseAll: Refuse = (error) => {
+function refuseAll(error: ConflictError): never {
   throw error;
-};
+}
 
 /**
  * The same for events that `encodeForeign` has validated; `bound` is the greatest id that has not drifted. With a
@@ -83,18 +98,20 @@ export function* acceptAll(
   table: EventsTable<any>,
   batch: readonly EncodedEvent[],
   bound: string,
-  refuse: Refuse = refuseAll,
+  judging: Judging,
 ): Steps<Accepted<any>[]> {
-  const known = yield* readClock(tx, table);
-  const existing = yield* findClashes(tx, table, batch);
-  const { taken, fresh } = sift(batch, existing, new Map(Object.entries(known)), refuse);
+  const cortexIds = batch.map(({ event }) => event.cortexId);
+  const known = yield* readKnown(tx, table, cortexIds);
+  const existing = yield* findClashes(tx, table, batch, true);
+  const { taken, fresh } = sift(batch, existing, known, judging);
   const inserted = yield* insertForeign(tx, table, fresh);
   const stored = new Map([...existing, ...inserted].map((event) => [event.id, event]));
   const added = new Set(inserted.map(({ id }) => id));
   return taken.map(({ event: { id } }): Accepted<any> => {
     // The second time in one page it is a duplicate.
     const outcome = added.delete(id) ? "stored" : "duplicate";
-    return { event: stored.get(id)!, outcome, drifted: id > bound };
+    const { proof: _, ...event } = stored.get(id)!;
+    return { event: event as StoredEvent<any>, outcome, drifted: id > bound };
   });
 }
 
@@ -103,6 +120,7 @@ export function encodeForeign(event: unknown, at: string, limits: EventLimits): 
   const encoded = encodeComplete(event, at, limits);
   if (!encoded.event.vclock)
     throw new InputError("NO_CLOCK", `${at}vclock`, "is missing: the event is local to its log");
+  if (encoded.proof === null) throw new InputError("NO_PROOF", `${at}proof`, "is missing");
   return encoded;
 }
 
@@ -110,10 +128,10 @@ export function encodeForeign(event: unknown, at: string, limits: EventLimits): 
 function sift(
   batch: readonly EncodedEvent[],
   existing: readonly StoredEvent<any>[],
-  known: Map<string, number>,
-  refuse: Refuse,
+  known: Known,
+  { verify, refuse = refuseAll }: Judging,
 ): { taken: EncodedEvent[]; fresh: EncodedEvent[] } {
-  const isFresh = judge(existing, known);
+  const isFresh = judge(existing, known, verify);
   const refused = new Set<string>();
   const fresh: EncodedEvent[] = [];
   const taken = batch.filter((encoded) => {
@@ -135,34 +153,52 @@ function sift(
 /** Whether the log lacks an event, asked in the order of the page; throws for one that it cannot take. */
 function judge(
   existing: readonly StoredEvent<any>[],
-  known: Map<string, number>,
+  known: Known,
+  verify: Verify | undefined,
 ): (encoded: EncodedEvent) => boolean {
-  const byId = new Map<string, Event<any>>(existing.map((event) => [event.id, event]));
+  const byId = new Map<string, Twin>(existing.map((event) => [event.id, { event, proof: event.proof! }]));
   const byPlace = new Map(existing.map((event) => [placeOf(event), event.id]));
   const byKey = new Map(existing.map((event) => [keyOf(event), event.id]));
-  return ({ event, counter }) => {
-    const { id, cortexId, vclock } = event;
+  return (encoded) => {
+    const { event, proof } = encoded as EncodedEvent & Twin;
+    const { id, cortexId } = event;
     const twin = byId.get(id);
-    if (twin && !sameEvent(twin, event)) throw new ConflictError("ID_CONFLICT", id, cortexId, id);
+    if (twin && !sameEvent(twin.event, event)) throw new ConflictError("ID_CONFLICT", id, cortexId, id);
+    // All that it says is the same, but not what came before it.
+    if (twin && hashOf(twin.proof) !== hashOf(proof)) throw new ConflictError("FORK", id, cortexId, id);
     if (twin) return false;
     const holder = byPlace.get(placeOf(event));
     if (holder !== undefined) throw new ConflictError("FORK", id, cortexId, holder);
     const answer = keyOf(event) && byKey.get(keyOf(event));
     if (answer) throw new ConflictError("KEY_CONFLICT", id, cortexId, answer);
     // The last place stays free, so that no peer can keep a local cortex from its first event.
-    if (!known.has(cortexId) && known.size >= MAX_CLOCK_ENTRIES - 1) {
+    if (!known.counters.has(cortexId) && known.counters.size >= MAX_CLOCK_ENTRIES - 1) {
       throw new ConflictError("TOO_MANY_CORTEXES", id, cortexId);
     }
-    const next = (known.get(cortexId) ?? 0) + 1;
-    const countsKnown = ([cause, count]: [string, number]) => count <= (known.get(cause) ?? 0);
-    const causes = Object.entries(vclock!).filter(([cause]) => cause !== cortexId);
-    if (counter !== next || !causes.every(countsKnown)) throw new ConflictError("GAP", id, cortexId);
-    known.set(cortexId, next);
-    byId.set(id, event);
+    const previous = hashBefore(encoded, known);
+    if (!isProven(event, proof, previous)) throw new ConflictError("BROKEN_CHAIN", id, cortexId);
+    if (verify) refuseUnsigned(encoded, verify);
+    countIn(encoded, known);
+    byId.set(id, { event, proof });
     byPlace.set(placeOf(event), id);
     byKey.set(keyOf(event), id);
     return true;
   };
+}
+
+interface Twin {
+  event: Event<any>;
+  proof: string;
+}
+
+function refuseUnsigned({ event: { id, cortexId }, proof }: EncodedEvent, verify: Verify): void {
+  const { hash, signature } = parseProof(proof!);
+  const isSigned: unknown = verify(cortexId, hash, signature);
+  if (isSigned === true) return;
+  if (isSigned === false) throw new ConflictError("SIGNATURE", id, cortexId);
+  disregard(isSigned);
+  const problem = `must answer with true or false, got ${shapeOf(isSigned)}`;
+  throw new InputError("INVALID_FUNCTION", "verify", problem);
 }
 
 /** A cortex answers a request once; another one may have answered it, too. */

@@ -1,4 +1,4 @@
-export { type Accepted, type AcceptOptions, accept } from "./accept.js";
+export { type Accepted, type AcceptOptions, accept, type Verify } from "./accept.js";
 export { type HttpPeerOptions, httpPeer } from "./http-peer.js";
 export { type MissingOptions, missing } from "./missing.js";
 export { databasePeer, type Peer } from "./peer.js";

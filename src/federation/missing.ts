@@ -53,7 +53,7 @@ function* readMissing<A extends Actions>(
     select lacked.seq from json_each(${JSON.stringify(gaps)}) as gap cross join ${table} as lacked
     on lacked.cortex_id = gap.value->>0 and lacked.counter > gap.value->>1 and lacked.counter <= gap.value->>2
     order by lacked.seq limit ${limit})`;
-  return yield* selectPage(db, { table, filters: [inGaps], key: "seq", order: "asc" }, limit);
+  return yield* selectPage(db, { table, filters: [inGaps], key: "seq", order: "asc", proofs: true }, limit);
 }
 
 /** A clock as a peer states it: a counter may be 0, and there is no bound but the size of a request. */

@@ -131,7 +131,7 @@ async function acceptIn(
       last = { accepted, conflicts };
       return accepted;
     };
-    const outcome = inTurn(tx, () => acceptAll(tx, table, batch, driftBound({}), refuse)) as Later<
+    const outcome = inTurn(tx, () => acceptAll(tx, table, batch, driftBound({}), { refuse })) as Later<
       Accepted<any>[]
     >;
     return isPending(outcome) ? outcome.then(keep) : keep(outcome);

@@ -14,9 +14,9 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   {
     tag: "0000_events",
-    name: "20261127235226_events",
-    createdAt: 1795823546000,
-    hash: "71fa053bdf1d0485087e7b3b1e0695280f256643de88f0e44ca45f8f085b0eb4",
+    name: "20261128001058_events",
+    createdAt: 1795824658000,
+    hash: "2733d0b8eabf20ad0ccd82d54daa148c43ff396d85f78bbc959c185e47e4044d",
     sql: (table, consumers = "consumers") => `CREATE TABLE \`${consumers}\` (
 	\`name\` text PRIMARY KEY NOT NULL,
 	\`seq\` integer NOT NULL,
@@ -38,6 +38,7 @@ CREATE TABLE \`${table}\` (
 	\`origin\` text NOT NULL,
 	\`actor\` text,
 	\`timestamp\` text NOT NULL,
+	\`proof\` text,
 	\`data\` text,
 	\`meta\` text,
 	\`vclock\` text,
@@ -57,7 +58,11 @@ CREATE TABLE \`${table}\` (
 	CONSTRAINT "${table}_vclock_check" CHECK(json_valid(vclock)),
 	CONSTRAINT "${table}_idempotency_key_check" CHECK(length(idempotency_key) between 1 and 255),
 	CONSTRAINT "${table}_counter_check" CHECK(counter is json_extract(vclock, '$."' || cortex_id || '"')),
-	CONSTRAINT "${table}_branched_check" CHECK(branched = 1)
+	CONSTRAINT "${table}_branched_check" CHECK(branched = 1),
+	CONSTRAINT "${table}_proof_check" CHECK(case when proof is null then counter is null else counter is not null and length(proof) between 97 and 5098
+      and substr(proof, 1, 64) not glob '*[^0-9a-f]*' and substr(proof, 65, 1) = '.'
+      and substr(proof, 66, 32) not glob '*[^0-9a-f]*' and (length(proof) = 97
+      or substr(proof, 98, 1) = '.' and length(proof) > 98 and substr(proof, 99) not glob '*[^A-Za-z0-9_-]*') end)
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX \`${table}_id_unique\` ON \`${table}\` (\`id\`);--> statement-breakpoint
@@ -69,8 +74,8 @@ CREATE INDEX \`${table}_branched_index\` ON \`${table}\` (\`trace_id\`) WHERE br
   },
   {
     tag: "0001_append_only",
-    name: "20261127235227_append_only",
-    createdAt: 1795823547000,
+    name: "20261128001059_append_only",
+    createdAt: 1795824659000,
     hash: "9f37a4f1d9bae5a0e4a1ca6355ec273113377177075066115f78a0582619035a",
     sql: (
       table,

@@ -1,0 +1,83 @@
+import type { Event } from "./event.js";
+import { canonicalJson } from "./json.js";
+import { sha256 } from "./sha256.js";
+import { randomDigits } from "./ulid.js";
+
+/** The parts of a proof: see docs/proof.md. */
+export interface Proof {
+  hash: string;
+  salt: string;
+  signature?: string;
+}
+
+/** The hash of what comes before a cortex's first event. */
+export const NO_HASH = "";
+
+export function parseProof(proof: string): Proof {
+  const [hash, salt, signature] = proof.split(".") as [string, string, string?];
+  return signature === undefined ? { hash, salt } : { hash, salt, signature };
+}
+
+export function formatProof({ hash, salt, signature }: Proof): string {
+  return signature === undefined ? `${hash}.${salt}` : `${hash}.${salt}.${signature}`;
+}
+
+/** The hash in the proof. */
+export function hashOf(proof: string): string {
+  return proof.slice(0, 64);
+}
+
+/** 16 random bytes, as hex digits. */
+export function newSalt(randomness: () => number): string {
+  return randomDigits(randomness, "0123456789abcdef", 32);
+}
+
+/**
+ * Stands for an event's payload in its hash, so that the chain can still be followed where the payload is gone. The
+ * salt keeps anybody from guessing a short payload by its digest.
+ */
+export function payloadDigest({ data, meta }: Pick<Event<any>, "data" | "meta">, salt: string): string {
+  return sha256(canonicalJson({ data, meta, salt }));
+}
+
+/**
+ * The hash of an event: over all that it says, its payload by its digest, and the hash of the event before it of
+ * the same cortex, "" for none. So equal hashes mean equal histories. A hash chain as in Haber and Stornetta, "How
+ * to Time-Stamp a Digital Document" (1991).
+ */
+export function eventHash(event: Event<any>, payload: string, previous: string): string {
+  const { id, action, traceId, cortexId, origin, actor, timestamp, vclock, idempotencyKey } = event;
+  return sha256(
+    canonicalJson({
+      ...{
+        action,
+        actor,
+        cortex_id: cortexId,
+        id,
+        idempotency_key: idempotencyKey,
+        origin,
+        payload,
+        previous,
+      },
+      ...{ timestamp, trace_id: traceId, vclock, version: 1 },
+    }),
+  );
+}
+
+/** The proof of an event that comes after the one with the hash `previous`. */
+export function prove(
+  event: Event<any>,
+  previous: string,
+  randomness: () => number,
+  sign?: (hash: string) => string,
+): string {
+  const salt = newSalt(randomness);
+  const hash = eventHash(event, payloadDigest(event, salt), previous);
+  return sign ? formatProof({ hash, salt, signature: sign(hash) }) : formatProof({ hash, salt });
+}
+
+/** Whether the event is as its proof says, and comes after the one with the hash `previous`. */
+export function isProven(event: Event<any>, proof: string, previous: string): boolean {
+  const { hash, salt } = parseProof(proof);
+  return eventHash(event, payloadDigest(event, salt), previous) === hash;
+}
