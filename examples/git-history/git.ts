@@ -30,6 +30,11 @@ export async function headOf(repo: string): Promise<string | undefined> {
   return (await oneLine(repo, "rev-parse", "--revs-only", "HEAD")) || undefined;
 }
 
+/** Whether older commits were left out when it was cloned. */
+export async function isShallow(repo: string): Promise<boolean> {
+  return (await oneLine(repo, "rev-parse", "--is-shallow-repository")) === "true";
+}
+
 /**
  * The commits of a range, oldest first, along first parents: a merge is one step that brings in all of its
  * branch. So each commit's changes start from the tree that the commit before it left.

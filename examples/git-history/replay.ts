@@ -1,13 +1,22 @@
-import { append, type NewEvent, newULID } from "drizzle-event-log";
+import { type Cortex, type Mutation, newULID, openCortex } from "drizzle-event-log";
 import { writeTransaction } from "drizzle-event-log/libsql";
 import { eq, inArray, sql } from "drizzle-orm";
 import type { Db, Tx } from "./database.js";
 import { type Change, type Commit, countCommits, isOnFirstParents, readCommits, readTree } from "./git.js";
-import { authors, type FileEvents, files, log, progress } from "./schema.js";
+import { type FileEvents, files, log, progress } from "./schema.js";
 
 type File = typeof files.$inferSelect;
 
-const MAX_SECONDS = Date.parse("9999-12-31T23:59:59Z") / 1000;
+/** Another run has brought the log further than this one left it. */
+export class Overtaken extends Error {
+  override name = "Overtaken";
+}
+
+interface Writer {
+  cortex: Cortex<FileEvents>;
+  /** The time of the commit that is replayed, which its events bear. */
+  time: number;
+}
 
 /** Brings `files` and the log from the commit they stand at to `head`, one transaction per commit. */
 export async function replay(
@@ -16,56 +25,65 @@ export async function replay(
   head: string,
   show: (done: number, total: number) => void,
 ): Promise<void> {
+  const writer = await openWriter(db);
   let last = await lastCommit(db);
   if (last === head) return;
-  if (last !== undefined && !(await isOnFirstParents(repo, last, head))) {
+  if (last !== null && !(await isOnFirstParents(repo, last, head))) {
     // History was rewritten, or another branch is checked out. The log only grows, so it goes on from the
     // tree it has: the difference is one more step, by the author of HEAD.
     for await (const commit of readCommits(repo, "-1", head)) {
-      await applyCommit(db, last, { ...commit, changes: await changesTo(db, repo, head) });
+      await applyCommit(db, writer, last, { ...commit, changes: await changesTo(db, repo, head) });
       show(1, 1);
     }
     return;
   }
-  const range = last === undefined ? head : `${last}..${head}`;
+  const range = last === null ? head : `${last}..${head}`;
   const total = await countCommits(repo, range);
   let done = 0;
   for await (const commit of readCommits(repo, range)) {
-    await applyCommit(db, last, commit);
+    await applyCommit(db, writer, last, commit);
     last = commit.sha;
     show(++done, total);
   }
 }
 
+/** This database is one cortex: whoever made a commit is the actor of its events. */
+async function openWriter(db: Db): Promise<Writer> {
+  await writeTransaction(db, (tx) =>
+    tx.insert(progress).values({ id: 1, cortexId: newULID() }).onConflictDoNothing(),
+  );
+  const [kept] = await db.select().from(progress);
+  const id = kept!.cortexId;
+  const now = () => writer.time;
+  const cortex = openCortex({ id, origin: "git history", now, table: log, lifecycle: true });
+  const writer: Writer = { cortex, time: 0 };
+  return writer;
+}
+
 /** The app's rows, their events and the place to go on from: all three or none, wherever the process dies. */
-function applyCommit(db: Db, last: string | undefined, commit: Commit): Promise<void> {
+function applyCommit(db: Db, writer: Writer, last: string | null, commit: Commit): Promise<void> {
   return writeTransaction(db, async (tx) => {
-    if ((await lastCommit(tx)) !== last) throw new Error("Another run is replaying this repository.");
-    const { sha, changes } = commit;
-    const known = await filesAt(tx, changes);
-    const by = {
-      cortexId: await authorId(tx, commit.email),
-      origin: (commit.name || commit.email || "unknown").slice(0, 255).toWellFormed(),
-      timestamp: rfc3339(commit.seconds),
-    };
-    const events: NewEvent<FileEvents>[] = [];
+    if ((await lastCommit(tx)) !== last) throw new Overtaken();
+    const by = { actor: actorOf(commit), meta: { commit: commit.sha, author: commit.name } };
+    const mutations: Mutation<FileEvents>[] = [];
     const rows: File[] = [];
-    for (const { path, mode, blob } of changes) {
+    const known = await filesAt(tx, commit.changes);
+    for (const { path, mode, blob } of commit.changes) {
       const file = known.get(path);
       const traceId = file?.id ?? newULID();
       if (mode !== null) {
         const action = file === undefined ? "create" : file.trashed ? "recover" : "update";
-        events.push({ action, traceId, ...by, data: { path, mode, blob, commit: sha } });
+        mutations.push({ ...by, action, traceId, data: { path, mode, blob } });
         rows.push({ id: traceId, path, mode, blob, trashed: false });
       } else if (file) {
-        events.push({ action: "trash", traceId, ...by, data: { path, commit: sha } });
+        mutations.push({ ...by, action: "trash", traceId, data: { path } });
         rows.push({ ...file, trashed: true });
       }
     }
-    await append(tx, events, { table: log });
+    writer.time = milliseconds(commit);
+    await writer.cortex.append(tx, mutations);
     for (const some of chunks(rows)) await tx.insert(files).values(some).onConflictDoUpdate(OVERWRITE_FILE);
-    const at = { id: 1, commit: sha };
-    await tx.insert(progress).values(at).onConflictDoUpdate({ target: progress.id, set: at });
+    await tx.update(progress).set({ commit: commit.sha });
   });
 }
 
@@ -74,9 +92,9 @@ const OVERWRITE_FILE = {
   set: { mode: sql`excluded.mode`, blob: sql`excluded.blob`, trashed: sql`excluded.trashed` },
 };
 
-async function lastCommit(db: Db | Tx): Promise<string | undefined> {
+async function lastCommit(db: Db | Tx): Promise<string | null> {
   const [row] = await db.select().from(progress);
-  return row?.commit;
+  return row?.commit ?? null;
 }
 
 async function filesAt(tx: Tx, changes: Change[]): Promise<Map<string, File>> {
@@ -89,11 +107,9 @@ async function filesAt(tx: Tx, changes: Change[]): Promise<Map<string, File>> {
   return known;
 }
 
-/** The identity is the email: the name may change from commit to commit. */
-async function authorId(tx: Tx, email: string): Promise<string> {
-  await tx.insert(authors).values({ id: newULID(), email }).onConflictDoNothing();
-  const [author] = await tx.select().from(authors).where(eq(authors.email, email));
-  return author!.id;
+/** The email, as it is the same where a name was written in two ways. */
+function actorOf({ name, email }: Commit): string {
+  return (email || name || "unknown").slice(0, 255).toWellFormed();
 }
 
 /** What turns the files that the app has into the tree of a commit. */
@@ -111,9 +127,8 @@ async function changesTo(db: Db, repo: string, head: string): Promise<Change[]> 
 }
 
 /** Commits may claim any date at all. */
-function rfc3339(seconds: number): string {
-  const real = Math.min(Math.max(seconds || 0, 0), MAX_SECONDS);
-  return new Date(real * 1000).toISOString();
+function milliseconds({ seconds }: Commit): number {
+  return Math.min(Math.max(seconds || 0, 0) * 1000, Date.parse("9999-12-31T23:59:59Z"));
 }
 
 /** SQLite takes at most 32,766 parameters in a statement. */

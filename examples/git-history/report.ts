@@ -1,8 +1,13 @@
 import { forTrace, latest, pages, type StoredEvent } from "drizzle-event-log";
-import { count, desc, eq } from "drizzle-orm";
+import { count, countDistinct, desc, eq } from "drizzle-orm";
+import { printable, styled } from "../terminal.js";
 import type { Db } from "./database.js";
 import { readTree, type TreeEntry } from "./git.js";
-import { authors, type FileEvents, files, log } from "./schema.js";
+import { type FileEvents, files, log } from "./schema.js";
+
+/** How many events of a list are printed. */
+const SHOWN = 5;
+const COLOURS = { create: "green", update: "yellow", recover: "green", trash: "red" } as const;
 
 /** A bar that redraws itself on a terminal, a line for every tenth of the way elsewhere. */
 export function progressBar(): (done: number, total: number) => void {
@@ -14,7 +19,8 @@ export function progressBar(): (done: number, total: number) => void {
     shown = step;
     const text = `${Math.floor((step / steps) * 100)}% (${done} of ${total} commits)`;
     if (!process.stdout.isTTY) return console.log(text);
-    const bar = "█".repeat(Math.floor((step / steps) * 30)).padEnd(30, "░");
+    const filled = Math.floor((step / steps) * 30);
+    const bar = styled("cyan", "█".repeat(filled)) + "░".repeat(30 - filled);
     process.stdout.write(`\r${bar} ${text}${done === total ? "\n" : ""}`);
   };
 }
@@ -27,14 +33,13 @@ export async function printMostChanged(db: Db): Promise<void> {
     .orderBy(desc(count()), log.traceId)
     .limit(1);
   if (!most) return;
-  const history = await forTrace(db, most.traceId, { table: log, order: "desc", limit: 20 });
-  console.log(`\nThe most changed file: ${most.changes} events, the newest first`);
-  for (const event of history) console.log(describe(event));
+  heading(`The most changed file: ${most.changes} events, the newest first`);
+  printEvents(await forTrace(db, most.traceId, { table: log, order: "desc", limit: SHOWN }));
 }
 
 export async function printLatest(db: Db): Promise<void> {
-  console.log("\nWhat happened last");
-  for (const event of await latest(db, { table: log, limit: 10 })) console.log(describe(event));
+  heading("What happened last");
+  printEvents(await latest(db, { table: log, limit: SHOWN }));
 }
 
 export async function printTotals(db: Db): Promise<void> {
@@ -43,12 +48,14 @@ export async function printTotals(db: Db): Promise<void> {
     .from(log)
     .groupBy(log.action)
     .orderBy(log.action);
-  const all = actions.reduce((sum, { events }) => sum + events, 0);
+  const [by] = await db.select({ actors: countDistinct(log.actor) }).from(log);
   const live = await db.$count(files, eq(files.trashed, false));
   const trashed = await db.$count(files, eq(files.trashed, true));
-  console.log(`\n${all} events: ${actions.map(({ action, events }) => `${events} ${action}`).join(", ")}`);
-  console.log(`${live + trashed} files: ${live} in the tree, ${trashed} in the trash`);
-  console.log(`written by ${await db.$count(authors)} author(s)\n`);
+  heading("Totals");
+  const all = actions.reduce((sum, { events }) => sum + events, 0);
+  console.log(`  events   ${all}: ${actions.map(({ action, events }) => `${events} ${action}`).join(", ")}`);
+  console.log(`  files    ${live + trashed}: ${live} in the tree, ${trashed} in the trash`);
+  console.log(`  authors  ${by?.actors ?? 0}\n`);
 }
 
 /** Folds the whole log into a tree: what it has (+) and lacks (-) against the tree of the commit. */
@@ -71,15 +78,17 @@ function line({ mode, type, blob, path }: TreeEntry): string {
   return `${mode} ${type} ${blob}\t${path}`;
 }
 
-function describe(event: StoredEvent<FileEvents>): string {
-  const { action, origin, timestamp, data } = event;
-  const state = event.action === "trash" ? "" : `${event.data.mode} ${event.data.blob.slice(0, 7)}`;
-  const when = timestamp.slice(0, 16).replace("T", " ");
-  const what = `${when}  ${data.commit.slice(0, 7)}  ${action.padEnd(7)}  ${state.padEnd(14)}  ${data.path}`;
-  return printable(`  ${what}  (${origin})`);
+function heading(text: string): void {
+  console.log(`\n${styled("bold", text)}`);
 }
 
-/** Names in a repository are anyone's: none may steer the terminal. */
-export function printable(text: string): string {
-  return text.replace(/\p{C}/gu, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
+function printEvents(events: StoredEvent<FileEvents>[]): void {
+  const authors = events.map(({ actor, meta }) => printable(String(meta?.author || actor)));
+  const width = Math.max(...authors.map((author) => author.length), 0);
+  for (const [i, { action, timestamp, data, meta }] of events.entries()) {
+    const when = timestamp.slice(0, 16).replace("T", " ");
+    const commit = String(meta?.commit).slice(0, 7);
+    const what = styled(COLOURS[action], action.padEnd(7));
+    console.log(`  ${when}  ${commit}  ${what}  ${authors[i]!.padEnd(width)}  ${printable(data.path)}`);
+  }
 }
