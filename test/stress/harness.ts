@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { buildSync } from "esbuild";
 
 export interface Harness {
   name: string;
@@ -29,6 +30,9 @@ export interface Outcome {
 
 export type Figure = readonly [text: string, ok: boolean];
 
+/** In memory, where the system has it: kill -9 is the same there, and no commit waits for the disk. */
+export const MEMORY = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+const DATA = fileURLToPath(new URL("../../.data/stress", import.meta.url));
 const directories = new Set<string>();
 const children = new Set<ChildProcess>();
 
@@ -37,10 +41,15 @@ export function cleanUp(): void {
   for (const child of children) child.kill("SIGKILL");
   for (const directory of directories) rmSync(directory, { recursive: true, force: true });
   directories.clear();
+  for (const file of outputs.values()) rmSync(file, { force: true });
+  outputs.clear();
 }
 
-export async function withDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
-  const directory = mkdtempSync(join(tmpdir(), "event-log-stress-"));
+export async function withDirectory<T>(
+  use: (directory: string) => Promise<T>,
+  parent = tmpdir(),
+): Promise<T> {
+  const directory = mkdtempSync(join(parent, "event-log-stress-"));
   directories.add(directory);
   try {
     return await use(directory);
@@ -63,14 +72,21 @@ export interface Child {
 }
 
 export interface ChildOptions {
+  /** Its program is compiled first, and starts in a third of the time: for those that are killed hundreds of times. */
+  isCompiled?: boolean;
   env?: Record<string, string>;
   /** A command of the shell's that comes before it: what it limits, is limited for the child. */
   before?: string;
 }
 
-export function startChild(program: string, args: object, { env, before }: ChildOptions = {}): Child {
-  const file = fileURLToPath(new URL(program, import.meta.url));
-  const command = [process.execPath, "--import", "tsx", file, JSON.stringify(args)];
+export function startChild(
+  program: string,
+  args: object,
+  { isCompiled = false, env, before }: ChildOptions = {},
+): Child {
+  const source = fileURLToPath(new URL(program, import.meta.url));
+  const file = isCompiled ? [compiled(source)] : ["--import", "tsx", source];
+  const command = [process.execPath, ...file, JSON.stringify(args)];
   const all = before === undefined ? command : ["sh", "-c", `${before}; exec "$@"`, "sh", ...command];
   const child = spawn(all[0]!, all.slice(1), {
     stdio: ["pipe", "pipe", "inherit"],
@@ -92,6 +108,21 @@ export function startChild(program: string, args: object, { env, before }: Child
       });
     }),
   };
+}
+
+const outputs = new Map<string, string>();
+
+/** One file with all of this repository's code in it, where it finds the packages that it uses. */
+function compiled(source: string): string {
+  const known = outputs.get(source);
+  if (known) return known;
+  const outfile = join(DATA, `${process.pid}-${basename(source, ".ts")}.mjs`);
+  buildSync({
+    ...{ entryPoints: [source], outfile, bundle: true, packages: "external" },
+    ...{ format: "esm", platform: "node", logLevel: "warning" },
+  });
+  outputs.set(source, outfile);
+  return outfile;
 }
 
 function parseLine(line: string | undefined): unknown {

@@ -2,7 +2,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@libsql/client";
 import { openLibsql, writeTransaction } from "drizzle-event-log/libsql";
-import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/libsql";
 import { argument, ready, say } from "./child.js";
 import type { Log } from "./log.js";
@@ -30,8 +29,6 @@ const HOLD = 50;
 
 const { url, client, isHog, lanes, time, from } = argument<HogArguments>();
 const db = client === "own" ? await openLibsql(url) : (drizzle({ client: createClient({ url }) }) as Log);
-// It is about the lock: others may use the disk, too.
-await db.run(sql`pragma synchronous = off`);
 const report: HogReport = { stored: [], longestWait: 0 };
 await ready();
 const end = performance.now() + time;

@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { closeSync, fdatasyncSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
 
 /**
  * Watches this thread's event loop. The function that it answers with ends that, and answers with the longest time
@@ -19,6 +20,32 @@ export function watchLoop(): () => number {
     clearInterval(timer);
     look();
     return longest;
+  };
+}
+
+/**
+ * The same of a loop that does nothing but wait for the disk, as a commit does, every few milliseconds; and how
+ * long the disk takes in the middle.
+ */
+export function watchDisk(directory: string): () => { longest: number; middle: number } {
+  const file = join(directory, "probe");
+  const descriptor = openSync(file, "w");
+  const times: number[] = [];
+  const probe = () => {
+    const start = performance.now();
+    writeSync(descriptor, Buffer.alloc(4096));
+    fdatasyncSync(descriptor);
+    times.push(performance.now() - start);
+  };
+  const stop = watchLoop();
+  const timer = setInterval(probe, 5);
+  return () => {
+    clearInterval(timer);
+    const longest = stop();
+    probe();
+    closeSync(descriptor);
+    rmSync(file);
+    return { longest, middle: times.sort((a, b) => a - b)[times.length >> 1]! };
   };
 }
 

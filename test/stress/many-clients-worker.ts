@@ -1,7 +1,6 @@
 // A client of its own, in a thread of its own where it is started as one.
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
-import { sql } from "drizzle-orm";
 import { watchLoop } from "./loop-block.js";
 import { type ClientKind, marks, openAs } from "./marks.js";
 
@@ -26,8 +25,6 @@ if (parentPort) parentPort.postMessage(await writeAsClient(workerData as ClientA
 export async function writeAsClient({ url, client, from, writes, lanes }: ClientArguments) {
   const report: ClientReport = { stored: 0, errors: [], longestBlock: 0 };
   const db = await openAs(client, url);
-  // A commit that waits for the disk blocks the loop, too, and others may use the disk. Of the control it may fail.
-  await db.run(sql`pragma synchronous = off`).catch(() => {});
   const stop = watchLoop();
   let begun = 0;
   await Promise.all(
