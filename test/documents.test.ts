@@ -1,22 +1,19 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
 const ROOT = join(import.meta.dirname, "..");
-const DOORS: Record<string, string> = {
-  "index.ts": "core",
-  "schema.ts": "schema",
-  "cortex/index.ts": "cortex",
-  "libsql/index.ts": "libsql",
-  "migrations/index.ts": "migrations",
-  "federation/index.ts": "federation",
-};
+const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+
+const { exports } = JSON.parse(read("package.json"));
+/** The doors that have a page of their own, by the name of their subpath. */
+const doors = Object.keys(exports).filter((name) => !/\*|package\.json|folder/.test(name));
+const sourceOf = (door: string) => exports[door].default.replace("./dist/", "").replace(/\.js$/, ".ts");
 
 const pages = readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".md"))
   .map((file) => join("docs", file));
 const documents = ["README.md", "CONTRIBUTING.md", ...pages];
-const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 
 test("the README has at most 250 lines", () => {
   expect(read("README.md").trimEnd().split("\n").length).toBeLessThanOrEqual(250);
@@ -35,25 +32,19 @@ test("the README, or a page that it links, links every page", () => {
   expect(pages.filter((page) => !linked.has(page))).toEqual([]);
 });
 
-describe("the doors", () => {
-  const { exports } = JSON.parse(read("package.json"));
-  const doors = Object.keys(exports).filter((name) => !/\*|package\.json|folder/.test(name));
-
-  test.each(doors)("%s is in the README's table with its page", (name) => {
-    const cell = name === "." ? "(the root)" : `\`${name.slice(1)}\``;
-    const row = read("README.md").match(new RegExp(`^\\| ${literally(cell)} \\|.*$`, "m"))?.[0] ?? "";
-    const [, page = ""] = /\(docs\/([\w-]+)\.md\) \|$/.exec(row) ?? [];
-    const source = exports[name].default.replace("./dist/", "").replace(/\.js$/, ".ts");
-    expect(page).toBe(DOORS[source]);
-  });
+test.each(doors)("%s is in the README's table with its page", (door) => {
+  const cell = door === "." ? "(the root)" : `\`${door.slice(1)}\``;
+  const row = read("README.md").match(new RegExp(`^\\| ${literally(cell)} \\|.*$`, "m"))?.[0] ?? "";
+  const [, page = ""] = /\(docs\/([\w-]+)\.md\) \|$/.exec(row) ?? [];
+  expect(page).toBe(door === "." ? "core" : door.slice(2));
 });
 
-test.each(Object.entries(DOORS))("every function and value that src/%s exports is in a page", (source) => {
+test.each(doors)("every function and value that %s exports is in a page", (door) => {
   const code = pages.flatMap((page) =>
     Array.from(withoutBlocks(read(page)).matchAll(/`([^`\n]+)`/g), String),
   );
   const words = new Set(code.join(" ").match(/\w+/g));
-  expect(valuesOf(source).filter((name) => !words.has(name))).toEqual([]);
+  expect(valuesOf(sourceOf(door)).filter((name) => !words.has(name))).toEqual([]);
 });
 
 function linksOf(path: string): { file: string; anchor: string }[] {
