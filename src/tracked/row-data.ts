@@ -24,9 +24,13 @@ export type RowData<T extends SQLiteTable, O extends PropertyKey = never> = {
 };
 
 /** What changed: each field that did, with its value before and after. */
-export type Changes<Data = Record<string, unknown>> = {
-  [K in keyof Data]?: { from: JsonOf<Data[K]>; to: JsonOf<Data[K]> };
+export type Changes<Data = Record<string, unknown>> = ChangesOf<Data, Data>;
+
+type ChangesOf<B, A> = {
+  [K in keyof A | keyof B]?: { from: ValueOf<B, K>; to: ValueOf<A, K> };
 };
+
+type ValueOf<Row, K> = K extends keyof Row ? JsonOf<Row[K]> : null;
 
 /**
  * A row as JSON, for the `data` of an event: a Date as ISO text, a bigint as its digits, bytes as base64, the content
@@ -60,11 +64,11 @@ export function rowData<T extends SQLiteTable, const O extends ColumnKey<T> = ne
  *
  * @throws InputError `INVALID_ROW`; `INVALID_DATA`, `DATA_TOO_LARGE`, `DATA_TOO_DEEP`: an event cannot hold it.
  */
-export function changes<const B extends object, const A extends object = B>(
+export function changes<B extends object, A extends object>(
   before: B,
   after: A,
   options?: EventLimits,
-): Changes<A & B> {
+): ChangesOf<B, A> {
   const most = mostBytes(checkedOptions(options));
   return reading("row", () => {
     checkRow(before, "before");
@@ -76,7 +80,7 @@ export function changes<const B extends object, const A extends object = B>(
       const [from, to] = [a, b].map((value) => boundJson(value, most, key));
       if (!sameJson(from, to)) changed.push([key, { from, to }]);
     }
-    return encodeJson(Object.fromEntries(changed), "row", most).copy as Changes<A & B>;
+    return encodeJson(Object.fromEntries(changed), "row", most).copy as ChangesOf<B, A>;
   });
 }
 

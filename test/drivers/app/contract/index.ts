@@ -2,6 +2,7 @@ import { batches, queries } from "./batches.js";
 import { cortex } from "./cortex.js";
 import { type Log, migrationFor } from "./log.js";
 import { reading } from "./reading.js";
+import { tracked } from "./tracked.js";
 import { transactions } from "./transactions.js";
 import { writing } from "./writing.js";
 
@@ -27,7 +28,7 @@ export async function keepPromises(
   const promises: Record<string, (log: any) => unknown> = {
     ...{ ...writing, ...reading, ...queries },
     ...(typeof db.batch === "function" ? batches : {}),
-    ...(transaction ? { ...transactions, ...cortex } : {}),
+    ...(transaction ? { ...transactions, ...cortex, ...tracked } : {}),
   };
   await keepAll(promises, () => open(tables), report);
 }
