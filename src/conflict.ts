@@ -36,10 +36,15 @@ export class ConflictError extends Error {
     readonly id: string | undefined,
     readonly cortexId: string,
     readonly existingId?: string,
+    /** Of a `FORK` between two logs: the last counter at which they hold the same of the cortex. */
+    readonly agreed?: number,
   ) {
-    super(CONFLICTS[code](id, existingId));
+    super(agreed === undefined ? CONFLICTS[code](id, existingId) : forkOf(cortexId, agreed));
   }
 }
+
+const forkOf = (cortexId: string, agreed: number) =>
+  `Cortex ${cortexId} has two histories, which part after its event ${agreed}.`;
 
 const CONFLICTS: Record<ConflictErrorCode, (id?: string, existingId?: string) => string> = {
   ID_CONFLICT: (id) => `Another event has the id ${id}.`,

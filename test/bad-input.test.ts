@@ -714,7 +714,8 @@ const ofDatabase: Record<string, (given: Given) => unknown> = {
 const ofDatabaseLater: typeof ofDatabase = {
   pages: ({ db, options }) => pages(db, options).next(),
   tail: ({ db, options }) => tail(db, options).next(),
-  pull: ({ db, options }) => pull(db, { clock: () => ({}), missing: () => [] }, options),
+  pull: ({ db, options }) =>
+    pull(db, { frontier: () => ({}), hashAt: () => null, missing: () => [] }, options),
 };
 const ofTransaction: typeof ofDatabase = {
   append: ({ tx, options }) => append(tx, event(), options),

@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 
-test("the federation example shows the divergences, their end, and three equal logs", async () => {
+test("the federation example shows the divergences and their end, the fork and its mending, and three equal logs", async () => {
   const args = ["--import", tsx, "examples/federation/main.ts"];
   const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: root });
   expect(stderr).toBe("");
@@ -18,7 +18,12 @@ test("the federation example shows the divergences, their end, and three equal l
   }
   expect(stdout).toMatch(/^desktop: "travel" diverges: .*(desktop|laptop).* and .*(desktop|laptop)/m);
   for (const name of ["laptop", "phone", "desktop"]) expect(stdout).toContain(`${name}: nothing diverges`);
-  const logs = [...stdout.matchAll(/^\w+ +(8 events, sha256 .*)$/gm)].map(([, summary]) => summary);
+  const fork = /^\w+ +← \w+ +FORK: Cortex \w{26} has two histories, which part after its event 3\.$/gm;
+  expect(stdout.match(fork)).toHaveLength(2);
+  expect(stdout).toMatch(/^salvaged 1 event, 8 were there$/m);
+  const logs = [...stdout.matchAll(/^(?:laptop|desktop|new phone) +(10 events, sha256 .*)$/gm)].map(
+    ([, summary]) => summary,
+  );
   expect(logs).toHaveLength(3);
   expect(new Set(logs).size).toBe(1);
   expect(stdout).toMatch(/\nOK: the logs are equal\n$/);

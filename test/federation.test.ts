@@ -478,7 +478,7 @@ describe("pull", () => {
     const report = await pull(
       target.db,
       {
-        clock: peer.clock,
+        ...peer,
         async missing(known, limit, signal) {
           const page = await peer.missing(known, limit, signal);
           if (pages++ < 5) {
@@ -593,14 +593,15 @@ describe("pull", () => {
       if (pages++ === 1) throw broken;
       return peer.missing(known, limit);
     };
-    const error = await errorOf(() => pull(target.db, { clock: peer.clock, missing }, { limit: 2 }));
+    const error = await errorOf(() => pull(target.db, { ...peer, missing }, { limit: 2 }));
     expect(error).toBe(broken);
     expect(await everything(target.db)).toHaveLength(2);
   });
 
   test("a limit that is none is refused before anything is asked", async () => {
     const { db } = await openNode(0);
-    const peer = { clock: () => expect.fail("asked"), missing: () => expect.fail("asked") };
+    const asked = () => expect.fail("asked");
+    const peer = { frontier: asked, hashAt: asked, missing: asked };
     expect(await errorOf(() => pull(db, peer, { limit: 0 }))).toMatchObject({ code: "INVALID_LIMIT" });
   });
 });

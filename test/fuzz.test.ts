@@ -98,7 +98,11 @@ async function firstSteps(fn: any, args: unknown[]): Promise<unknown[]> {
 
 const peerOf = ({ db }: World) => {
   const peer = federation.databasePeer(db);
-  return { clock: () => peer.clock(), missing: (known: any, limit: any) => peer.missing(known, limit) };
+  return {
+    frontier: () => peer.frontier(),
+    hashAt: (id: any, counter: any) => peer.hashAt(id, counter),
+    missing: (known: any, limit: any) => peer.missing(known, limit),
+  };
 };
 
 // Not one that adds to the state, which may be anything.
@@ -316,7 +320,7 @@ const recipes: Record<string, Recipe | typeof constant | typeof errors> = {
     args: ({ db }) => [db, { table: root.events }],
     call: async (_, fn, args) => {
       const peer = fn(...args);
-      return [await peer.clock(), await peer.missing({}, 3)];
+      return [await peer.frontier(), await peer.missing({}, 3)];
     },
     check: (world, [, page]) => isOfLog(world, page),
   },
@@ -335,7 +339,7 @@ const recipes: Record<string, Recipe | typeof constant | typeof errors> = {
     ],
     call: async (_, fn, args) => {
       const peer = fn(...args);
-      await peer.clock();
+      await peer.frontier();
       return peer.missing({}, 3);
     },
     check: (_, answer) => answer.map((line: string) => root.parseEvent(line)).forEach(roundTrips),

@@ -108,10 +108,15 @@ const rename = (from: string, to: string, base = foreign(EVE, 1)) =>
 
 const headers = { "event-log-cortex": EVE };
 
+const HASH = "0".repeat(64);
+/** A frontier as a liar states it. */
+const claiming = (counters: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(counters).map(([id, counter]) => [id, { counter, hash: HASH }]));
+
 const liar =
-  (lines: readonly string[], theirs: unknown = { [EVE]: 1, [BETA]: 2, [GAMMA]: 1 }): Answer =>
+  (lines: readonly string[], theirs: unknown = claiming({ [EVE]: 1, [GAMMA]: 1 })): Answer =>
   (request) =>
-    request.url.endsWith("/clock")
+    request.url.endsWith("/frontier")
       ? Response.json(theirs, { headers })
       : new Response(`${lines.join("\n")}\n`, { headers });
 
@@ -119,7 +124,7 @@ const liar =
 const paging =
   (events: readonly { of: string; at: number; line: string }[]): Answer =>
   async (request) => {
-    if (request.url.endsWith("/clock")) return liar([])(request);
+    if (request.url.endsWith("/frontier")) return liar([], {})(request);
     const { clock, limit } = await request.json();
     const lacking = events.filter(({ of, at }) => at > (clock[of] ?? 0));
     return liar(lacking.slice(0, limit).map(({ line }) => line))(request);
@@ -320,7 +325,7 @@ describe.each(transports)("%s", (_, connect) => {
     const db = openLog();
     let pages = 0;
     const peer = await connect((request) => {
-      if (request.url.endsWith("/clock")) return Response.json({}, { headers });
+      if (request.url.endsWith("/frontier")) return Response.json({}, { headers });
       pages++;
       return new Response(Array.from({ length: 100 }, () => `${line(foreign(makeId(), 2))}\n`).join(""), {
         headers,
@@ -356,9 +361,17 @@ describe.each(transports)("%s", (_, connect) => {
     expect(ids(heads(db, "trace"))).toEqual([next.id]);
   });
 
-  test("a clock of prototype keys, of text or of nothing is refused, and nothing is asked for", async () => {
+  test("a frontier of prototype keys, of text or of nothing is refused, and nothing is asked for", async () => {
     for (const theirs of [
-      ...['{"__proto__":1}', '{"constructor":1}', `{"${EVE}":"1"}`, `{"${EVE}":-1}`, `{"${EVE}":1e300}`],
+      ...[
+        '{"__proto__":1}',
+        '{"constructor":1}',
+        `{"${EVE}":1}`,
+        `{"${EVE}":null}`,
+        `{"${EVE}":{"counter":1}}`,
+      ],
+      ...['"1"', "0", "-1", "1e300", "null"].map((n) => `{"${EVE}":{"counter":${n},"hash":"${HASH}"}}`),
+      ...['""', "1", '"x"', `"${HASH}0"`, "{}"].map((hash) => `{"${EVE}":{"counter":1,"hash":${hash}}}`),
       ...["null", "[]", "7", '"x"', '{"eve":1}'],
     ]) {
       const db = openLog();
@@ -367,20 +380,20 @@ describe.each(transports)("%s", (_, connect) => {
         asked.push(request.url.split("/").at(-1)!);
         return new Response(theirs, { headers });
       });
-      expect(await errorOf(() => pull(db, peer)), theirs).toMatchObject({ code: "INVALID_VCLOCK" });
-      expect(asked).toEqual(["clock"]);
+      expect(await errorOf(() => pull(db, peer)), theirs).toMatchObject({ code: "INVALID_PEER" });
+      expect(asked).toEqual(["frontier"]);
       expect(everything(db)).toHaveLength(1);
     }
   });
 
-  test("a clock that claims what the peer does not send ends the pull all the same", async () => {
+  test("a frontier that claims what the peer does not send ends the pull all the same", async () => {
     const db = openLog();
-    const report = await pull(db, await connect(liar([], { [EVE]: FAR, [BETA]: FAR })));
+    const report = await pull(db, await connect(liar([], claiming({ [EVE]: FAR, [BETA]: FAR }))));
     expect(report).toMatchObject({ stored: 0, refused: [] });
   });
 
   test.each(["", "{", "<html>not found</html>", "\u0000"])(
-    "a clock of %j is an INVALID_BODY",
+    "a frontier of %j is an INVALID_BODY",
     async (text) => {
       const db = openLog();
       const peer = await connect(() => new Response(text, { headers }));
@@ -404,11 +417,11 @@ describe.each(transports)("%s", (_, connect) => {
     const db = openLog();
     let cortexId = EVE;
     const peer = await connect((request) =>
-      request.url.endsWith("/clock")
-        ? Response.json({ [BETA]: 2 }, { headers: { "event-log-cortex": cortexId } })
+      request.url.endsWith("/frontier")
+        ? Response.json({}, { headers: { "event-log-cortex": cortexId } })
         : new Response(honest.map(line).join("\n"), { headers: { "event-log-cortex": cortexId } }),
     );
-    await peer.clock();
+    await peer.frontier();
     expect((peer as ReturnType<typeof httpPeer>).cortexId).toBe(EVE);
     cortexId = BETA;
     expect(await errorOf(() => pull(db, peer))).toMatchObject({ code: "PEER_CHANGED" });
@@ -421,7 +434,7 @@ describe.each(transports)("%s", (_, connect) => {
     "a cortex header of %j is none",
     async (value) => {
       const peer = await connect(() => Response.json({}, { headers: { "event-log-cortex": value } }));
-      expect(await errorOf(() => peer.clock())).toMatchObject({ code: "PEER_CHANGED" });
+      expect(await errorOf(() => peer.frontier())).toMatchObject({ code: "PEER_CHANGED" });
     },
   );
 
@@ -462,8 +475,8 @@ describe.each(transports)("%s", (_, connect) => {
       });
     };
     const answer: Answer = (request) =>
-      request.url.endsWith("/clock")
-        ? Response.json({ [EVE]: 1 }, { headers })
+      request.url.endsWith("/frontier")
+        ? Response.json({}, { headers })
         : new Response(endless(), { headers });
     const before = process.memoryUsage().rss;
     const error = await errorOf(async () => pull(db, await connect(answer)));
@@ -486,9 +499,9 @@ test("the limit of an answer can be set", async () => {
 
 test("the cortex that must answer can be named, before first contact", async () => {
   const named = inProcess(liar([]), { cortexId: BETA });
-  expect(await errorOf(() => named.clock())).toMatchObject({ code: "PEER_CHANGED" });
+  expect(await errorOf(() => named.frontier())).toMatchObject({ code: "PEER_CHANGED" });
   expect(named.cortexId).toBe(BETA);
-  expect(await inProcess(liar([]), { cortexId: EVE }).clock()).toEqual({ [EVE]: 1, [BETA]: 2, [GAMMA]: 1 });
+  expect(await inProcess(liar([]), { cortexId: EVE }).frontier()).toEqual(claiming({ [EVE]: 1, [GAMMA]: 1 }));
 });
 
 test("a signal ends a pull whose peer never answers", async () => {
@@ -512,11 +525,11 @@ describe("the handler", () => {
     return { db, answer: serveLog(db, { cortexId: ALPHA, authorize, ...options }) };
   };
 
-  test("it serves the clock and what is missing, at the end of any path, with its cortex's id", async () => {
+  test("it serves the frontier and what is missing, at the end of any path, with its cortex's id", async () => {
     const { answer } = openHandler();
-    for (const path of ["/clock", "/a/b/clock", "/a/../clock", "/clock?x=1"]) {
+    for (const path of ["/frontier", "/a/b/frontier", "/a/../frontier", "/frontier?x=1"]) {
       const response = await answer(ask(path));
-      expect(await response.json()).toEqual({ [ALPHA]: 1 });
+      expect(await response.json()).toEqual({ [ALPHA]: { counter: 1, hash: held.proof!.slice(0, 64) } });
       expect(response.headers.get("event-log-cortex")).toBe(ALPHA);
     }
     const page = await answer(post('{"clock":{}}'));
@@ -548,7 +561,7 @@ describe("the handler", () => {
   ])("authorize that answers with %s keeps everything back, and nothing is read", async (_, authorize) => {
     const { db, statements } = openSqlite();
     const answer = serveLog(db, { cortexId: ALPHA, authorize: authorize as () => boolean });
-    for (const request of [ask("/clock"), post('{"clock":{}}'), ask("/nothing")]) {
+    for (const request of [ask("/frontier"), post('{"clock":{}}'), ask("/nothing")]) {
       const response = await answer(request);
       expect(response.status).toBe(403);
       expect(await response.json()).toEqual({ code: "FORBIDDEN" });
@@ -565,10 +578,10 @@ describe("the handler", () => {
     ]) {
       const { db, statements } = openSqlite();
       const answer = serveLog(db, { cortexId: ALPHA, authorize });
-      expect(await errorOf(() => answer(ask("/clock")))).toMatchObject({ message: "no" });
+      expect(await errorOf(() => answer(ask("/frontier")))).toMatchObject({ message: "no" });
       expect(statements).toEqual([]);
       const url = await serve(answer);
-      expect((await fetch(`${url}/clock`)).status).toBe(500);
+      expect((await fetch(`${url}/frontier`)).status).toBe(500);
     }
   });
 
@@ -584,19 +597,21 @@ describe("the handler", () => {
   test.each([
     ["GET", "/"],
     ["GET", "/missing"],
-    ["POST", "/clock"],
-    ["HEAD", "/clock"],
+    ["POST", "/frontier"],
+    ["HEAD", "/frontier"],
     ["PUT", "/missing"],
     ["DELETE", "/missing"],
-    ["GET", "/clock/"],
-    ["GET", "/clock%2f"],
+    ["GET", "/frontier/"],
+    ["GET", "/frontier%2f"],
     ["GET", "/..%2fclock"],
     ["GET", "/../../etc/passwd"],
     ["GET", "/events"],
-    ["GET", "/clock/../accept"],
+    ["GET", "/frontier/../accept"],
     ["POST", "/accept"],
     ["GET", "/__proto__"],
-    ["GET", "/Clock"],
+    ["GET", "/Frontier"],
+    ["GET", "/clock"],
+    ["POST", "/hash"],
   ])("%s %s is not found", async (method, path) => {
     const response = await openHandler().answer(ask(path, { method }));
     expect(response.status).toBe(404);
@@ -654,10 +669,10 @@ describe("the handler", () => {
     const { client, db } = openSqlite();
     const answer = serveLog(db, { cortexId: ALPHA, authorize });
     client.close();
-    expect(await errorOf(() => answer(ask("/clock")))).toBeInstanceOf(Error);
+    expect(await errorOf(() => answer(ask("/frontier")))).toBeInstanceOf(Error);
     expect(await errorOf(() => answer(post('{"clock":{}}')))).toBeInstanceOf(Error);
     const url = await serve(answer);
-    const response = await fetch(`${url}/clock`, { headers: authorized });
+    const response = await fetch(`${url}/frontier`, { headers: authorized });
     expect([response.status, await response.text()]).toEqual([500, ""]);
   });
 

@@ -56,7 +56,8 @@ describe("a peer that takes its time", () => {
   });
 
   test("and sends something before idleTimeout each time is heard to its end", async () => {
-    const text = JSON.stringify({ [ALPHA]: 1 });
+    const frontier = { [ALPHA]: { counter: 1, hash: "0".repeat(64) } };
+    const text = JSON.stringify(frontier);
     let i = 0;
     const body = new ReadableStream<Uint8Array>({
       async pull(controller) {
@@ -70,13 +71,13 @@ describe("a peer that takes its time", () => {
       fetch: over(() => new Response(body, { headers })),
       idleTimeout: 5 * text.length - 20,
     });
-    expect(await peer.clock()).toEqual({ [ALPHA]: 1 });
+    expect(await peer.frontier()).toEqual(frontier);
   });
 
   test("a signal ends it at once, also where fetch does not heed it", async () => {
     const stop = new AbortController();
     const peer = httpPeer("http://peer.test", { fetch: never as unknown as typeof fetch });
-    const asked = errorOf(() => peer.clock(stop.signal));
+    const asked = errorOf(() => peer.frontier(stop.signal));
     stop.abort();
     expect(await asked).toBe(stop.signal.reason);
   });
@@ -94,18 +95,18 @@ describe("a peer that takes its time", () => {
 
 describe("the URL of a peer", () => {
   test.each([
-    ["http://peer.test/log?token=x", "http://peer.test/log/clock?token=x"],
-    ["http://peer.test/log/?token=x&a=b%20c#part", "http://peer.test/log/clock?token=x&a=b%20c"],
-    ["http://peer.test/?", "http://peer.test/clock?"],
-    ["http://peer.test/log/", "http://peer.test/log/clock"],
-    ["/api/log?x", "/api/log/clock?x"],
+    ["http://peer.test/log?token=x", "http://peer.test/log/frontier?token=x"],
+    ["http://peer.test/log/?token=x&a=b%20c#part", "http://peer.test/log/frontier?token=x&a=b%20c"],
+    ["http://peer.test/?", "http://peer.test/frontier"],
+    ["http://peer.test/log/", "http://peer.test/log/frontier"],
+    ["/api/log?x", "/api/log/frontier?x"],
   ])("%s is asked at %s", async (url, asked) => {
     const urls: string[] = [];
     const fetch = async (input: unknown) => {
       urls.push(String(input));
       return Response.json({}, { headers });
     };
-    await httpPeer(url, { fetch: fetch as typeof globalThis.fetch }).clock();
+    await httpPeer(url, { fetch: fetch as typeof globalThis.fetch }).frontier();
     expect(urls).toEqual([asked]);
   });
 });
@@ -134,16 +135,48 @@ describe("what is read of an answer", () => {
     }
   });
 
-  test("of a clock 64 KiB", async () => {
-    const clock = Object.fromEntries(
-      Array.from({ length: 3000 }, (_, i) => [`01BX5ZZKBKACTAV9WEVGEM${String(i).padStart(4, "0")}`, 1]),
+  test("of a frontier 64 KiB", async () => {
+    const last = { counter: 1, hash: "0".repeat(64) };
+    const frontier = Object.fromEntries(
+      Array.from({ length: 1000 }, (_, i) => [`01BX5ZZKBKACTAV9WEVGEM${String(i).padStart(4, "0")}`, last]),
     );
-    const peer = httpPeer("http://peer.test", { fetch: over(() => Response.json(clock, { headers })) });
+    const peer = httpPeer("http://peer.test", { fetch: over(() => Response.json(frontier, { headers })) });
     expect(await errorOf(() => pull(openLog(), peer))).toMatchObject({ code: "BODY_TOO_LARGE" });
   });
 });
 
+test("a hash is asked for by cortex and counter, beside a query of the URL's own", async () => {
+  const db = openLog();
+  const answer = serveLog(db, { cortexId: ALPHA, authorize: () => true });
+  const urls: string[] = [];
+  const peer = httpPeer("http://peer.test/log?counter=9&token=x", {
+    fetch: over((request) => {
+      urls.push(request.url);
+      return answer(request);
+    }),
+  });
+  const { [ALPHA]: last } = await peer.frontier();
+  expect(last).toEqual({ counter: 1, hash: expect.stringMatching(/^[0-9a-f]{64}$/) });
+  expect(await peer.hashAt(ALPHA, 1)).toBe(last!.hash);
+  expect(await peer.hashAt(ALPHA, 2)).toBe(null);
+  expect(await peer.hashAt(BETA, 1)).toBe(null);
+  expect(urls[1]).toBe(`http://peer.test/log/hash?cortex=${ALPHA}&counter=1&counter=9&token=x`);
+});
+
 describe("serveLog", () => {
+  test.each([
+    ["", "INVALID_CORTEX_ID"],
+    ["?cortex=alpha&counter=1", "INVALID_CORTEX_ID"],
+    [`?cortex=${ALPHA}`, "INVALID_CURSOR"],
+    [`?cortex=${ALPHA}&counter=0`, "INVALID_CURSOR"],
+    [`?cortex=${ALPHA}&counter=1.5`, "INVALID_CURSOR"],
+    [`?cortex=${ALPHA}&counter=x`, "INVALID_CURSOR"],
+  ])("the question hash%s is answered with 400 %s", async (query, code) => {
+    const answer = serveLog(openLog(), { cortexId: ALPHA, authorize: () => true });
+    const response = await answer(new Request(`http://log.test/hash${query}`));
+    expect([response.status, await response.json()]).toEqual([400, { code }]);
+  });
+
   const post = (body: BodyInit) =>
     new Request("http://log.test/missing", { method: "POST", body, duplex: "half" } as RequestInit);
 

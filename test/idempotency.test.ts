@@ -532,7 +532,8 @@ describe.each(drivers)("on %s", (_driver, open) => {
       const fine = [foreign(GAMMA, 1), foreign(GAMMA, 2, { idempotencyKey: "y" })];
       const known = (id: string, clock: Readonly<Record<string, number>>) => clock[id] ?? 0;
       const { refused, stored } = await pull(db, {
-        clock: () => ({ [BETA]: 3, [GAMMA]: 2 }),
+        frontier: () => ({}),
+        hashAt: () => null,
         missing: (clock) =>
           [...theirs, ...fine].filter(({ cortexId, vclock }) => vclock![cortexId]! > known(cortexId, clock)),
       });

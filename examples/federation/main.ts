@@ -1,15 +1,16 @@
-// Three cortexes on this machine edit the same notes offline, sync, see where they diverged, and end with equal logs:
-// npm run example:federation. What a cortex is made of is in node.ts.
+// Three cortexes on this machine edit the same notes offline, sync, see where they diverged; one comes back from an old
+// backup, its fork is seen and mended; all end with equal logs: npm run example:federation. A cortex is in node.ts.
 import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { divergences } from "drizzle-event-log";
-import { log, type Node, openNode, pullFrom, serve, summary, write } from "./node.js";
+import { log, mend, type Node, openNode, pullFrom, serve, summary, write } from "./node.js";
 
 const directory = mkdtempSync(join(tmpdir(), "federation-"));
 const token = randomUUID();
 const online: { node: Node; url: string; close(): void }[] = [];
+const fileOf = (name: string) => join(directory, `${name}.db`);
 
 try {
   process.exitCode = await main();
@@ -53,11 +54,28 @@ async function main(): Promise<number> {
   await sync();
   for (const { node } of online) await printDivergences(node);
 
+  heading("The phone breaks, comes back from a backup, and writes before it pulls");
+  await phone.db.run(`vacuum into '${fileOf("backup")}'`);
+  await write(phone, "shopping", "milk, bread, eggs, tea");
+  await sync();
+  takeOffline(phone);
+  const restored = await addNode("phone", await openNode("phone", fileOf("backup"), phone.cortex.id));
+  await write(restored, "travel", "Porto in June");
+  await sync();
+
+  heading("Mended: a new log and cortex, all that the others have, and then what only the old log has");
+  takeOffline(restored);
+  const mended = await addNode("new phone");
+  await sync();
+  const { salvaged, present } = await mend(restored, mended);
+  console.log(`salvaged ${salvaged} event, ${present} were there`);
+  await sync();
+
   heading("The logs");
   const summaries = await Promise.all(online.map(({ node }) => summary(node)));
   for (const [i, { count, hash, notes }] of summaries.entries()) {
     console.log(
-      `${online[i]!.node.name.padEnd(8)} ${count} events, sha256 ${hash.slice(0, 16)}…, notes ${notes}`,
+      `${online[i]!.node.name.padEnd(9)} ${count} events, sha256 ${hash.slice(0, 16)}…, notes ${notes}`,
     );
   }
   const open = await Promise.all(online.map(({ node }) => divergences(node.db, { table: log })));
@@ -66,9 +84,9 @@ async function main(): Promise<number> {
   return equal ? 0 : 1;
 }
 
-/** A new cortex, with a file and an address. */
-async function addNode(name: string): Promise<Node> {
-  const node = await openNode(name, join(directory, `${name}.db`));
+/** A cortex with an address, and a new file unless it has one. */
+async function addNode(name: string, opened?: Node): Promise<Node> {
+  const node = opened ?? (await openNode(name, fileOf(name)));
   const { url, close } = await serve(node, token);
   online.push({ node, url, close });
   console.log(`${name} serves its log at ${url}`);
@@ -82,11 +100,20 @@ async function sync(): Promise<void> {
     for (const [i, { node }] of online.entries()) {
       const from = online[(i + 1) % online.length]!;
       const { stored, refused } = await pullFrom(node, from.url, token);
-      for (const { error } of refused) throw error;
-      if (stored > 0) console.log(`${node.name} ← ${from.node.name}: ${stored} new`);
+      const told = refused.map(({ error }) => `${error.code}: ${error.message}`);
+      if (stored > 0) told.unshift(`${stored} new`);
+      for (const text of told) console.log(`${node.name.padEnd(9)} ← ${from.node.name.padEnd(9)} ${text}`);
       if (stored > 0) news = true;
     }
   }
+}
+
+function takeOffline(node: Node): void {
+  const [{ close }] = online.splice(
+    online.findIndex((one) => one.node === node),
+    1,
+  ) as [(typeof online)[0]];
+  close();
 }
 
 async function printDivergences({ name, db }: Node): Promise<void> {

@@ -11,7 +11,7 @@ import {
   newULID,
   openCortex,
 } from "drizzle-event-log";
-import { httpPeer, pull, serveLog } from "drizzle-event-log/federation";
+import { httpPeer, pull, salvage, serveLog } from "drizzle-event-log/federation";
 import { type LibsqlDatabase, openLibsql, writeTransaction } from "drizzle-event-log/libsql";
 import { checkLog, migrateEvents } from "drizzle-event-log/migrations";
 import { sqliteTable, text } from "drizzle-orm/sqlite-core";
@@ -28,15 +28,14 @@ export const notes = sqliteTable("notes", { id: text("id").primaryKey(), text: t
 type Tx = Parameters<Parameters<LibsqlDatabase["transaction"]>[0]>[0];
 export type Node = Awaited<ReturnType<typeof openNode>>;
 
-/** A cortex with a log and a table of notes in a libsql file of its own. */
-export async function openNode(name: string, file: string) {
+/** A cortex with a log and a table of notes in a libsql file of its own. An app makes the id once and keeps it. */
+export async function openNode(name: string, file: string, id = newULID()) {
   const db = await openLibsql(`file:${file}`);
   await migrateEvents(db, { table: log });
   const { ok, problems } = await checkLog(db, { table: log });
   if (!ok) throw new Error(`the log is not as it should be: ${JSON.stringify(problems)}`);
-  await db.run("create table notes (id text primary key, text text not null)");
-  // An app makes the id once and keeps it.
-  const cortex = openCortex({ id: newULID(), origin: name, table: log });
+  await db.run("create table if not exists notes (id text primary key, text text not null)");
+  const cortex = openCortex({ id, origin: name, table: log });
   return { name, db, cortex };
 }
 
@@ -59,6 +58,20 @@ export function pullFrom({ db }: Node, url: string, token: string) {
         const accepted = await accept(tx);
         for (const note of new Set(accepted.map(({ event }) => event.traceId))) await setNote(tx, note);
         return accepted;
+      }),
+  });
+}
+
+/** What only the old log has, appended to the new one by its cortex, and the notes as that leaves them. */
+export function mend(old: Node, { db, cortex }: Node) {
+  return salvage(old.db, db, cortex, {
+    table: log,
+    transaction: (append) =>
+      writeTransaction(db, async (tx) => {
+        const report = await append(tx);
+        const salvaged = await feed(tx, { table: log, cortexId: cortex.id, limit: 1_000_000 });
+        for (const { traceId } of salvaged) await setNote(tx, traceId);
+        return report;
       }),
   });
 }

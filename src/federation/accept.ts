@@ -82,6 +82,11 @@ export interface Judging {
   verify?: Verify | undefined;
   /** Told of each event that is refused; what it throws ends the whole page. */
   refuse?: (error: ConflictError) => void;
+  /**
+   * How far this log is known to hold the same of each cortex as the log that the events come from; grows by what is
+   * taken. What counts further, builds on a history that is not this log's.
+   */
+  shared?: Map<string, number>;
 }
 
 function refuseAll(error: ConflictError): never {
@@ -129,9 +134,9 @@ function sift(
   batch: readonly EncodedEvent[],
   existing: readonly StoredEvent<any>[],
   known: Known,
-  { verify, refuse = refuseAll }: Judging,
+  { refuse = refuseAll, ...judging }: Judging,
 ): { taken: EncodedEvent[]; fresh: EncodedEvent[] } {
-  const isFresh = judge(existing, known, verify);
+  const isFresh = judge(existing, known, judging);
   const refused = new Set<string>();
   const fresh: EncodedEvent[] = [];
   const taken = batch.filter((encoded) => {
@@ -139,6 +144,7 @@ function sift(
     if (refused.has(cortexId)) return false;
     try {
       if (isFresh(encoded)) fresh.push(encoded);
+      judging.shared?.set(cortexId, Math.max(judging.shared.get(cortexId) ?? 0, encoded.counter!));
       return true;
     } catch (error) {
       if (!(error instanceof ConflictError)) throw error;
@@ -154,7 +160,7 @@ function sift(
 function judge(
   existing: readonly StoredEvent<any>[],
   known: Known,
-  verify: Verify | undefined,
+  { verify, shared }: Judging,
 ): (encoded: EncodedEvent) => boolean {
   const byId = new Map<string, Twin>(existing.map((event) => [event.id, { event, proof: event.proof! }]));
   const byPlace = new Map(existing.map((event) => [placeOf(event), event.id]));
@@ -177,6 +183,7 @@ function judge(
     }
     const previous = hashBefore(encoded, known);
     if (!isProven(event, proof, previous)) throw new ConflictError("BROKEN_CHAIN", id, cortexId);
+    if (shared && !isShared(event, shared)) throw new ConflictError("GAP", id, cortexId);
     if (verify) refuseUnsigned(encoded, verify);
     countIn(encoded, known);
     byId.set(id, { event, proof });
@@ -184,6 +191,11 @@ function judge(
     byKey.set(keyOf(event), id);
     return true;
   };
+}
+
+/** Whether all that the event counts of other cortexes is the same in both logs. */
+function isShared({ cortexId, vclock }: Event<any>, shared: ReadonlyMap<string, number>): boolean {
+  return Object.entries(vclock!).every(([id, count]) => id === cortexId || count <= (shared.get(id) ?? 0));
 }
 
 interface Twin {

@@ -1,9 +1,9 @@
 import { checkULID } from "../field.js";
+import type { Frontier } from "../frontier.js";
 import { checkedOptions, checkFunction, InputError, reading, shapeOf } from "../input-error.js";
 import { isPlainObject } from "../json.js";
 import { checkLimit } from "../select.js";
 import { isULID } from "../ulid.js";
-import type { VectorClock } from "../vector-clock.js";
 import { checkMilliseconds, checkSignal } from "../wait.js";
 import { type Body, CORTEX_HEADER, readLines, readText } from "./body.js";
 import { checkedKnown } from "./missing.js";
@@ -26,7 +26,8 @@ export interface HttpPeerOptions {
 }
 
 const MAX_ANSWER_BYTES = 2 ** 26;
-const MAX_CLOCK_BYTES = 2 ** 16;
+const MAX_FRONTIER_BYTES = 2 ** 16;
+const MAX_HASH_BYTES = 2 ** 10;
 
 /**
  * A log that is served by `serveLog` at `url`, as a peer; a query in the URL goes with every request. The cortex
@@ -35,7 +36,7 @@ const MAX_CLOCK_BYTES = 2 ** 16;
  *
  * @throws InputError `INVALID_URL`, `INVALID_CORTEX_ID`, `INVALID_LIMIT`, `INVALID_TIMEOUT`, `INVALID_FUNCTION`:
  * when it is made.
- * @throws PeerError from `clock` and `missing`; and what `fetch` throws.
+ * @throws PeerError from its functions; and what `fetch` throws.
  */
 export function httpPeer(
   url: string | URL,
@@ -43,13 +44,13 @@ export function httpPeer(
 ): Peer & { readonly cortexId: string | undefined } {
   const { headers = {}, maxBytes = MAX_ANSWER_BYTES, fetch: given, ...rest } = checkedHttp(options);
   const { idleTimeout = 30_000, timeout = 300_000 } = rest;
-  const { base, query } = checkedURL(url);
+  const urlOf = checkedURL(url);
   let { cortexId } = rest;
 
   /** The body of the answer, once its status and its cortex are right. */
   const request = async (path: string, init: RequestInit, { signal }: TimeLimit): Promise<Body> => {
     const fetch = given ?? globalThis.fetch;
-    const answer = fetch(`${base}/${path}${query}`, { ...init, signal, redirect: "error" });
+    const answer = fetch(urlOf(path), { ...init, signal, redirect: "error" });
     const response = await unlessAborted(Promise.resolve(answer), signal);
     checkResponse(response);
     if (!response.ok) {
@@ -81,14 +82,22 @@ export function httpPeer(
     }
   };
 
+  const askJson = async (path: string, bytes: number, signal?: AbortSignal): Promise<unknown> => {
+    const read = (body: Body, limit: TimeLimit) => readText(body, Math.min(bytes, maxBytes), limit);
+    return parseAnswer(await ask(path, { headers }, read, signal));
+  };
+
   return {
     get cortexId() {
       return cortexId;
     },
-    async clock(signal) {
-      const bytes = Math.min(maxBytes, MAX_CLOCK_BYTES);
-      const read = (body: Body, limit: TimeLimit) => readText(body, bytes, limit);
-      return parseClock(await ask("clock", { headers }, read, signal));
+    async frontier(signal) {
+      return (await askJson("frontier", MAX_FRONTIER_BYTES, signal)) as Frontier;
+    },
+    async hashAt(cortexId, counter, signal) {
+      checkULID(cortexId, "INVALID_CORTEX_ID", "cortexId");
+      const answer = await askJson(`hash?cortex=${cortexId}&counter=${counter}`, MAX_HASH_BYTES, signal);
+      return (Object(answer) as { hash?: string | null }).hash;
     },
     async missing(clock, limit, signal) {
       const known = { clock: checkedKnown(clock), limit: checkLimit(limit) };
@@ -100,11 +109,11 @@ export function httpPeer(
   };
 }
 
-function parseClock(text: string): VectorClock {
+function parseAnswer(text: string): unknown {
   try {
-    return JSON.parse(text) as VectorClock;
+    return JSON.parse(text);
   } catch {
-    throw new PeerError("INVALID_BODY", "The peer's clock is not JSON.");
+    throw new PeerError("INVALID_BODY", "The peer's answer is not JSON.");
   }
 }
 
@@ -140,13 +149,16 @@ function checkResponse(response: unknown): void {
   throw new InputError("INVALID_FUNCTION", "fetch", `must answer with a Response, got ${shapeOf(response)}`);
 }
 
-/** What comes before the route, and what comes after it. */
-function checkedURL(url: unknown): { base: string; query: string } {
-  return reading("url", () => {
-    if (typeof url !== "string" && !(url instanceof URL)) {
-      throw new InputError("INVALID_URL", "url", `must be a URL, got ${shapeOf(url)}`);
-    }
-    const [, base = "", query = ""] = /^([^?#]*)(\?[^#]*)?/.exec(String(url)) ?? [];
-    return { base: base.replace(/\/$/, ""), query };
+/** The URL of a route under the one given, whose query comes after the route's own. */
+function checkedURL(url: unknown): (route: string) => string {
+  const given = reading("url", () => {
+    if (typeof url === "string" || url instanceof URL) return String(url);
+    throw new InputError("INVALID_URL", "url", `must be a URL, got ${shapeOf(url)}`);
   });
+  const [, path = "", query = ""] = /^([^?#]*)(?:\?([^#]*))?/.exec(given) ?? [];
+  return (route) => {
+    const [name, own] = route.split("?");
+    const queries = [own, query].filter(Boolean).join("&");
+    return `${path.replace(/\/$/, "")}/${name}${queries && "?"}${queries}`;
+  };
 }

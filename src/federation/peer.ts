@@ -1,6 +1,6 @@
-import { clock } from "../clock.js";
 import { checkDatabase, type Database } from "../database.js";
 import type { Action, Actions, Event } from "../event.js";
+import { type Frontier, frontier, hashAt } from "../frontier.js";
 import { checkedOptions, InputError, reading, shapeOf } from "../input-error.js";
 import type { ReadOptions } from "../read.js";
 import { tableOf } from "../table.js";
@@ -12,7 +12,9 @@ export type Later<T> = T | PromiseLike<T>;
 /** Another log, wherever it is. */
 export interface Peer {
   /** What it has. */
-  clock(signal?: AbortSignal): Later<VectorClock>;
+  frontier(signal?: AbortSignal): Later<Frontier>;
+  /** The hash of its event of this cortex with this counter; undefined or null if it has none. */
+  hashAt(cortexId: string, counter: number, signal?: AbortSignal): Later<string | null | undefined>;
   /** What a log with this clock lacks of it, at most `limit`, causes first; an event may be in the JSON form. */
   missing(clock: VectorClock, limit: number, signal?: AbortSignal): Later<readonly (Event<any> | string)[]>;
 }
@@ -22,20 +24,22 @@ export function databasePeer<A extends Actions = Action>(db: Database, options?:
   checkDatabase(db);
   const table = tableOf(checkedOptions(options));
   return {
-    clock: async () => clock(db, { table }),
+    frontier: async () => frontier(db, { table }),
+    hashAt: async (cortexId, counter) => hashAt(db, cortexId, counter, { table }),
     missing: async (known, limit) => missing(db, known, { table, limit }),
   };
 }
 
 /** The peer's functions, read once. */
 export function checkedPeer(peer: unknown): Peer {
-  const { clock, missing } = reading("peer", () => {
-    const { clock, missing } = Object(peer) as Partial<Peer>;
-    return { clock, missing };
+  const { frontier, hashAt, missing } = reading("peer", () => {
+    const { frontier, hashAt, missing } = Object(peer) as Partial<Peer>;
+    return { frontier, hashAt, missing };
   });
-  if (typeof clock === "function" && typeof missing === "function") {
+  if (typeof frontier === "function" && typeof hashAt === "function" && typeof missing === "function") {
     return {
-      clock: (...args) => Reflect.apply(clock, peer, args),
+      frontier: (...args) => Reflect.apply(frontier, peer, args),
+      hashAt: (...args) => Reflect.apply(hashAt, peer, args),
       missing: (...args) => Reflect.apply(missing, peer, args),
     };
   }

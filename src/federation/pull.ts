@@ -1,4 +1,3 @@
-import { clock } from "../clock.js";
 import type { ConflictError } from "../conflict.js";
 import { checkDatabase, checkTransaction, type Database, type Transaction } from "../database.js";
 import { driftBound } from "../drift.js";
@@ -9,6 +8,7 @@ import {
   type EncodedEvent,
   type EventLimits,
 } from "../event.js";
+import { frontier, hashAt } from "../frontier.js";
 import { checkedOptions, checkFunction, InputError } from "../input-error.js";
 import type { ReadOptions } from "../read.js";
 import type { EventsTable } from "../schema.js";
@@ -17,12 +17,12 @@ import { inTurn, isPending } from "../steps.js";
 import { tableOf } from "../table.js";
 import type { VectorClock } from "../vector-clock.js";
 import { checkSignal, nextTurn } from "../wait.js";
-import { type Accepted, acceptAll } from "./accept.js";
-import { checkedKnown } from "./missing.js";
+import { type Accepted, acceptAll, type Verify } from "./accept.js";
+import { checkedFrontier, compareAll } from "./compare.js";
 import { pageOf, piecesOf } from "./page.js";
 import { checkedPeer, type Later, type Peer } from "./peer.js";
 import { PeerError } from "./peer-error.js";
-import { type Outcome, type PullReport, startTaking } from "./taking.js";
+import { type Outcome, type PullReport, startTaking, uncompared } from "./taking.js";
 
 export interface PullOptions<A extends Actions = Action> extends ReadOptions<A>, EventLimits {
   /** Stops between pages; what has been accepted stays. */
@@ -36,6 +36,8 @@ export interface PullOptions<A extends Actions = Action> extends ReadOptions<A>,
    * another cortex is refused, for that one is not there.
    */
   cortexes?: (cortexId: string) => boolean;
+  /** Whether this signature of the hash is the cortex's own: see `accept`. */
+  verify?: Verify;
   /** How to run a transaction. Default `db.transaction`; on libsql, pass `writeTransaction`. */
   transaction?: (write: (tx: any) => Promise<Accepted<A>[]>) => Promise<Accepted<A>[]>;
 }
@@ -44,6 +46,10 @@ export interface PullOptions<A extends Actions = Action> extends ReadOptions<A>,
  * Brings all that a peer has and this log lacks into this log, a page per transaction. Interrupted, it goes on
  * from the log itself the next time; the peer may come by its events in any way, and keeps nothing of this. Pulls
  * into one log may overlap: each ends when the log has all that its peer has.
+ *
+ * First the two logs are compared. Where they hold different histories of a cortex it has forked: told in `refused`
+ * as a ConflictError `FORK` with `agreed`, the last counter at which they are the same, by every pull until it is
+ * mended (see `salvage`). From that peer nothing is taken that counts the cortex beyond it, whoever wrote it.
  *
  * An event that is refused (see `accept`) ends the pull of its cortex and of what builds on it, not of what comes
  * before it nor of others: see `refused` in the report. A peer is left when it has had 256 refused.
@@ -59,17 +65,30 @@ export async function pull<A extends Actions = Action>(
 ): Promise<PullReport> {
   const from = checkedPeer(peer);
   const { signal, onProgress, table, transaction, limits, ...checked } = checkedPull(db, options);
-  const known: Record<string, number> = { ...(await clock(db, { table })) };
-  const taking = startTaking(checkedKnown(await from.clock(signal)), known, checked.cortexes);
+  const hashes = { ours: (id: string, counter: number) => hashAt(db, id, counter, { table }), from, signal };
+  const ours = await frontier(db, { table });
+  const theirs = checkedFrontier(await from.frontier(signal));
+  const taking = startTaking(ours, checked.cortexes);
+  taking.compared(await compareAll(ours, theirs, hashes));
+  taking.begin(theirs);
+  /** Once more, for cortexes that the logs have come to since. */
+  const compareAgain = async (ids: readonly string[]) => {
+    if (ids.length === 0) return;
+    const now = checkedFrontier(await from.frontier(signal));
+    taking.compared(await compareAll(await frontier(db, { table }), now, hashes, ids));
+  };
   let { limit } = checked;
 
   for (;;) {
     signal?.throwIfAborted();
-    const answer = await askPage(from, taking.wanted(), limit, signal);
+    const answer = await askPage(from, taking.known(), limit, signal);
     limit = answer.limit;
     const before = taking.place();
     for await (const { batch, misread } of piecesOf(answer.page, limits, taking.isWanted)) {
-      taking.take(batch.length > 0 ? await transaction(batch) : { accepted: [], conflicts: [] }, misread);
+      await compareAgain(uncompared(batch, taking.shared()).filter(taking.isWanted));
+      const outcome = await transaction(batch, taking.shared());
+      await compareAgain(outcome.conflicts.filter(mayBeFork).map(({ cortexId }) => cortexId));
+      taking.take(outcome, misread);
       if (taking.isFull()) break;
     }
     await onProgress?.(taking.report());
@@ -78,6 +97,9 @@ export async function pull<A extends Actions = Action>(
     await nextTurn();
   }
 }
+
+/** A page may show that another history came into this log, or into the peer's, since they were compared. */
+const mayBeFork = ({ code }: ConflictError) => code === "FORK" || code === "BROKEN_CHAIN";
 
 async function askPage(
   from: Peer,
@@ -97,11 +119,12 @@ async function askPage(
 function checkedPull(db: Database, options: PullOptions<any> | undefined) {
   checkDatabase(db);
   const checked = checkedOptions(options);
-  const { signal, onProgress, limit = 1000, table, cortexes, transaction, maxDataBytes } = checked;
+  const { signal, onProgress, limit = 1000, table, cortexes, transaction, maxDataBytes, verify } = checked;
   checkSignal(signal);
   checkLimit(limit);
   if (onProgress !== undefined) checkFunction(onProgress, "INVALID_FUNCTION", "onProgress");
   if (cortexes !== undefined) checkFunction(cortexes, "INVALID_FUNCTION", "cortexes");
+  if (verify !== undefined) checkFunction(verify, "INVALID_FUNCTION", "verify");
   if (transaction !== undefined) checkFunction(transaction, "INVALID_FUNCTION", "transaction");
   if (maxDataBytes !== undefined) checkMaxDataBytes(maxDataBytes);
   const limits: EventLimits = maxDataBytes === undefined ? {} : { maxDataBytes };
@@ -109,7 +132,8 @@ function checkedPull(db: Database, options: PullOptions<any> | undefined) {
   const log = tableOf({ table });
   return {
     ...{ signal, onProgress, limit, limits, table: log, cortexes: cortexes ?? (() => true) },
-    transaction: (batch: readonly EncodedEvent[]) => acceptIn(transact, log, batch),
+    transaction: (batch: readonly EncodedEvent[], shared: ReadonlyMap<string, number>) =>
+      acceptIn(transact, log, batch, shared, verify),
   };
 }
 
@@ -120,18 +144,22 @@ async function acceptIn(
   transaction: Transact,
   table: EventsTable<any>,
   batch: readonly EncodedEvent[],
+  before: ReadonlyMap<string, number>,
+  verify: Verify | undefined,
 ): Promise<Outcome> {
+  if (batch.length === 0) return { accepted: [], conflicts: [], shared: before };
   let last: Outcome | undefined;
   const answer = await transaction((tx) => {
     checkTransaction(tx);
     // Anew in each run, for a transaction may be run again.
-    const conflicts: ConflictError[] = [];
+    const [conflicts, shared]: [ConflictError[], Map<string, number>] = [[], new Map(before)];
     const refuse = (error: ConflictError) => void conflicts.push(error);
     const keep = (accepted: Accepted<any>[]) => {
-      last = { accepted, conflicts };
+      last = { accepted, conflicts, shared };
       return accepted;
     };
-    const outcome = inTurn(tx, () => acceptAll(tx, table, batch, driftBound({}), { refuse })) as Later<
+    const judging = { verify, refuse, shared };
+    const outcome = inTurn(tx, () => acceptAll(tx, table, batch, driftBound({}), judging)) as Later<
       Accepted<any>[]
     >;
     return isPending(outcome) ? outcome.then(keep) : keep(outcome);

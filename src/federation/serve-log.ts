@@ -1,7 +1,7 @@
-import { clock } from "../clock.js";
 import { checkDatabase, type Database } from "../database.js";
 import { type Action, type Actions, MAX_TEXT } from "../event.js";
 import { checkULID } from "../field.js";
+import { frontier, hashAt } from "../frontier.js";
 import { checkedOptions, checkFunction, InputError } from "../input-error.js";
 import { parseJson } from "../json.js";
 import { formatEvent } from "../json-form.js";
@@ -30,9 +30,9 @@ const MAX_PAGE = 1000;
 const MAX_PAGE_CHARACTERS = 2 ** 23;
 
 /**
- * Serves a log to peers, as a standard `Request` → `Response` function: `GET …/clock`, and `POST …/missing` with
- * `{ clock, limit }` as JSON, which answers with a page of events in the JSON form, one a line. It only reads:
- * each side pulls. An error of the database is thrown, for the server around it to log.
+ * Serves a log to peers, as a standard `Request` → `Response` function: `GET …/frontier`; `GET …/hash?cortex=…&counter=…`,
+ * which answers `{ hash }`, null where the log holds no such event; and `POST …/missing` with `{ clock, limit }` as
+ * JSON, which answers with a page of events in the JSON form, one a line. It only reads: each side pulls. An error of the database is thrown, for the server around it to log.
  *
  * An `authorize` that needs the request's body reads that of `request.clone()`; one that takes the body itself
  * away is told so by an InputError `INVALID_AUTHORIZE`, thrown likewise.
@@ -53,12 +53,18 @@ export function serveLog<A extends Actions = Action>(
 
   return async (request) => {
     if ((await authorize(request)) !== true) return refuse(403, "FORBIDDEN");
-    const route = `${request.method} ${new URL(request.url).pathname.split("/").at(-1)}`;
-    if (route === "GET clock") return Response.json(await clock(db, { table }), { headers });
-    if (route !== "POST missing") return refuse(404, "NOT_FOUND");
+    const { pathname, searchParams } = new URL(request.url);
+    const route = `${request.method} ${pathname.split("/").at(-1)}`;
+    if (route === "GET frontier") return Response.json(await frontier(db, { table }), { headers });
+    if (!["GET hash", "POST missing"].includes(route)) return refuse(404, "NOT_FOUND");
     // Not a mistake of the peer's, which would be told to it.
     refuseTakenBody(request);
     try {
+      if (route === "GET hash") {
+        const counter = Number(searchParams.get("counter"));
+        const hash = await hashAt(db, searchParams.get("cortex") as string, counter, { table });
+        return Response.json({ hash: hash ?? null }, { headers });
+      }
       const lines = await answerMissing(db, table, await bodyOf(request, timeout));
       return new Response(lines, { headers: { ...headers, "content-type": "application/x-ndjson" } });
     } catch (error) {

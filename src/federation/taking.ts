@@ -1,8 +1,10 @@
-import type { ConflictError } from "../conflict.js";
+import { ConflictError } from "../conflict.js";
+import type { EncodedEvent } from "../event.js";
 import { MAX_CLOCK_ENTRIES } from "../field.js";
+import type { Frontier } from "../frontier.js";
 import { InputError, shapeOf } from "../input-error.js";
-import { counterOf, type VectorClock } from "../vector-clock.js";
 import type { Accepted } from "./accept.js";
+import type { Comparison } from "./compare.js";
 import type { Misread } from "./page.js";
 
 /** An event that was not accepted, and why; later ones of its cortex were not asked for. */
@@ -25,7 +27,11 @@ export interface PullReport {
 export interface Outcome {
   accepted: readonly Accepted<any>[];
   conflicts: readonly ConflictError[];
+  /** How far this log and the peer's now hold the same of each cortex. */
+  shared: ReadonlyMap<string, number>;
 }
+
+export type Taking = ReturnType<typeof startTaking>;
 
 // Claimed of a cortex whose events are not wanted, or not any more.
 const ENOUGH = Number.MAX_SAFE_INTEGER;
@@ -33,17 +39,15 @@ const ENOUGH = Number.MAX_SAFE_INTEGER;
 const MAX_LEFT = 1000;
 
 /** What a pull has taken so far, and what it still wants. */
-export function startTaking(
-  theirs: VectorClock,
-  known: Record<string, number>,
-  cortexes: (cortexId: string) => boolean,
-) {
+export function startTaking(ours: Frontier, cortexes: (cortexId: string) => boolean) {
+  const known = new Map(Object.entries(ours).map(([id, { counter }]) => [id, counter]));
   const refused: Refusal[] = [];
   const left = new Set<string>();
   const asked = new Map<string, boolean>();
-  let [stored, duplicates] = [0, 0];
+  let shared: ReadonlyMap<string, number> = new Map();
+  let [stored, duplicates, total] = [0, 0, 0];
 
-  const isTaken = (cortexId: string): boolean => {
+  const isWanted = (cortexId: string): boolean => {
     if (!asked.has(cortexId)) asked.set(cortexId, answerOf(cortexes, cortexId));
     if (!asked.get(cortexId)) left.add(cortexId);
     return !left.has(cortexId);
@@ -53,16 +57,35 @@ export function startTaking(
     if (cortexId !== undefined) left.add(cortexId);
     if (refused.length < MAX_CLOCK_ENTRIES) refused.push({ cortexId, error });
   };
-  const total = countMissing(theirs, known, isTaken);
 
   return {
-    isWanted: isTaken,
-    wanted: () => ({ ...known, ...Object.fromEntries([...left].map((id) => [id, ENOUGH])) }),
-    take({ accepted, conflicts }: Outcome, misread: readonly Misread[]): void {
+    isWanted,
+    shared: () => shared,
+    /** What to tell the peer is here. */
+    known: () => Object.fromEntries([...known, ...[...left].map((id) => [id, ENOUGH] as const)]),
+    /** A fork, or what may be one, is left: of what counts it beyond, nothing is taken. */
+    compared(results: ReadonlyMap<string, Comparison>): void {
+      shared = new Map([...shared, ...[...results].map(([id, one]) => [id, one.shared] as const)]);
+      for (const [id, { shared, error, ...rest }] of results) {
+        if (error) refuse(id, error);
+        else if ("isFork" in rest && rest.isFork) {
+          refuse(id, new ConflictError("FORK", undefined, id, undefined, shared));
+        }
+      }
+    },
+    /** To be told when the peer's frontier has been compared. */
+    begin(theirs: Frontier): void {
+      for (const [id, { counter }] of Object.entries(theirs)) {
+        if (counter > (known.get(id) ?? 0) && isWanted(id)) total += counter - (known.get(id) ?? 0);
+      }
+    },
+    take({ accepted, conflicts, shared: now }: Outcome, misread: readonly Misread[]): void {
+      shared = now;
       for (const { event, outcome } of accepted) {
         if (outcome === "stored") stored++;
         else duplicates++;
-        known[event.cortexId] = Math.max(counterOf(known, event.cortexId), event.vclock![event.cortexId]!);
+        const { cortexId, vclock } = event;
+        known.set(cortexId, Math.max(known.get(cortexId) ?? 0, vclock![cortexId]!));
       }
       // Of a cortex what comes first; of all first what others may build on.
       const inConflict = new Set<string | undefined>(conflicts.map(({ cortexId }) => cortexId));
@@ -70,11 +93,27 @@ export function startTaking(
       for (const error of conflicts) refuse(error.cortexId, error);
     },
     /** Changes when the next page will be another one. */
-    place: () => Object.values(known).reduce((sum, counter) => sum + counter, left.size),
+    place: () => [...known.values()].reduce((sum, counter) => sum + counter, left.size),
     /** As many cortexes as a clock counts: a peer that makes up ever new ones is left. */
     isFull: () => refused.length === MAX_CLOCK_ENTRIES || left.size > MAX_LEFT,
     report: (): PullReport => ({ stored, duplicates, refused: [...refused], total }),
   };
+}
+
+/**
+ * Cortexes that are counted further than the logs are known to hold the same of them, and than the events before
+ * bring: the peer has come to more of them meanwhile than when it was asked.
+ */
+export function uncompared(batch: readonly EncodedEvent[], shared: ReadonlyMap<string, number>): string[] {
+  const reached = new Map(shared);
+  const ahead = new Set<string>();
+  for (const { event, counter } of batch) {
+    for (const [cause, count] of Object.entries(event.vclock!)) {
+      if (cause !== event.cortexId && count > (reached.get(cause) ?? 0)) ahead.add(cause);
+    }
+    reached.set(event.cortexId, Math.max(reached.get(event.cortexId) ?? 0, counter!));
+  }
+  return [...ahead];
 }
 
 function answerOf(cortexes: (cortexId: string) => boolean, cortexId: string): boolean {
@@ -82,14 +121,4 @@ function answerOf(cortexes: (cortexId: string) => boolean, cortexId: string): bo
   if (typeof answer === "boolean") return answer;
   const problem = `must answer with true or false, got ${shapeOf(answer)}`;
   throw new InputError("INVALID_FUNCTION", "cortexes", problem);
-}
-
-/** How many events they have of the cortexes to take that are not known here. */
-function countMissing(
-  theirs: VectorClock,
-  known: VectorClock,
-  isTaken: (cortexId: string) => boolean,
-): number {
-  const missing = Object.entries(theirs).filter(([id, n]) => n > counterOf(known, id) && isTaken(id));
-  return missing.reduce((sum, [id, n]) => sum + n - counterOf(known, id), 0);
 }

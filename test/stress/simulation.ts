@@ -291,7 +291,8 @@ export async function simulate(seed: number, { idCursor = false } = {}): Promise
       const pulled = await pull(
         node.log.db,
         {
-          clock: () => over(() => peer.clock()),
+          frontier: () => over(() => peer.frontier()),
+          hashAt: (...args) => over(() => peer.hashAt(...args)),
           missing: async (known, limit) => {
             const page = (await over(() => peer.missing(known, limit))) as Event[];
             if (mended) return page;
