@@ -21,8 +21,6 @@ export interface Document {
 export interface App {
   dir: string;
   drizzle: "0.45" | "1.0";
-  /** Whether programs are type-checked, too: the folder has a tsconfig.json and TypeScript. */
-  compiles: boolean;
   /** The repository: a block of kind `ts file` is found there. */
   repository: string;
   /** What to install for a name as the document writes it: the tarball, or name@version. */
@@ -72,7 +70,7 @@ export function blocksFor({ blocks }: Document, drizzle: App["drizzle"]): Block[
   return blocks.filter((_, i) => !replaced.includes(i));
 }
 
-/** Runs blocks of a document in its order, each as a check that names its line. */
+/** Runs blocks of a document in its order, each as a check that names its line, and type-checks them together. */
 export function testBlocks(document: Document, blocks: readonly Block[], app: App, check: Check): void {
   let stdout: string | undefined;
   for (const block of blocks) {
@@ -82,6 +80,14 @@ export function testBlocks(document: Document, blocks: readonly Block[], app: Ap
       stdout = runBlock(block, document, app, previous);
     });
   }
+  const programs = blocks.filter(({ kind }) => kind === "ts" || kind === "ts compiled");
+  if (programs.length === 0) return;
+  check(`${document.path} compiles in strict mode`, () => {
+    compile(
+      app.dir,
+      programs.map(({ title }) => title!),
+    );
+  });
 }
 
 function promiseOf({ kind, title }: Block): string {
@@ -107,7 +113,6 @@ export function runBlock(block: Block, document: Document, app: App, previous?: 
 function runProgram({ kind, text }: Block, name: string, document: Document, app: App): string | undefined {
   assert.match(name, /\.tsx?$/);
   save(app.dir, name, text);
-  if (app.compiles) compile(app.dir, name);
   if (kind === "ts compiled" || isConfiguration(name) || isUsed(name, document)) return undefined;
   return run(app.dir, "node_modules/.bin/tsx", [name]).stdout;
 }
@@ -143,10 +148,10 @@ function save(dir: string, name: string, text: string): undefined {
   writeFileSync(file, text);
 }
 
-function compile(dir: string, name: string): void {
-  const config = { extends: "./tsconfig.json", files: [name] };
-  writeFileSync(join(dir, "tsconfig.block.json"), JSON.stringify(config));
-  run(dir, "node_modules/.bin/tsc", ["-p", "tsconfig.block.json"]);
+function compile(dir: string, files: readonly string[]): void {
+  const config = { extends: "./tsconfig.json", files };
+  writeFileSync(join(dir, "tsconfig.blocks.json"), JSON.stringify(config));
+  run(dir, "node_modules/.bin/tsc", ["-p", "tsconfig.blocks.json"]);
 }
 
 function runShell({ line, text }: Block, { path }: Document, app: App): string {

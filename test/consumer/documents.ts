@@ -37,9 +37,8 @@ export function testDocuments({ packed, root, app, addTypeScript, only }: Docume
     if (!testFirstMinutes(readme!, folder, check) || drizzle === "1.0") continue;
     if (!check("TypeScript installs beside it", () => addTypeScript(dir))) continue;
     snapshot(dir);
-    const typed = { ...folder, compiles: true };
-    testRest(readme!, typed, check);
-    for (const page of pages) if (!only || page.path.endsWith(`/${only}.md`)) testPage(page, typed, check);
+    testRest(readme!, folder, check);
+    for (const page of pages) if (!only || page.path.endsWith(`/${only}.md`)) testPage(page, folder, check);
   }
 }
 

@@ -243,7 +243,6 @@ function testPackedDocuments(): void {
   const app = (dir: string, drizzle: keyof typeof spec) => ({
     dir,
     drizzle,
-    compiles: false,
     repository: REPO,
     packageSpec: spec[drizzle],
     afterInstall: () => copyAddon(dir),
