@@ -16,8 +16,20 @@ export const COLUMN_LIST = sql.raw(COLUMNS.join(", "));
 /** In the order of `COLUMNS`. */
 export function valuesOf({ event: e, proof, data, meta, vclock, counter, branched }: EncodedEvent) {
   return [
-    ...[e.id, e.action, e.traceId, e.cortexId, e.origin, e.actor ?? null, e.timestamp, proof],
-    ...[data, meta, vclock, e.idempotencyKey ?? null, counter, branched ? 1 : null],
+    e.id,
+    e.action,
+    e.traceId,
+    e.cortexId,
+    e.origin,
+    e.actor ?? null,
+    e.timestamp,
+    proof,
+    data,
+    meta,
+    vclock,
+    e.idempotencyKey ?? null,
+    counter,
+    branched ? 1 : null,
   ];
 }
 

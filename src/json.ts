@@ -134,11 +134,13 @@ export function parseJson(text: string, field: string): unknown {
 export function canonicalJson(value: unknown): string {
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
-  const fields = Object.keys(value)
-    .sort()
-    .filter((key) => value[key as never] !== undefined)
-    .map((key) => `${JSON.stringify(key)}:${canonicalJson(value[key as never])}`);
-  return `{${fields.join(",")}}`;
+  let fields = "";
+  for (const key of Object.keys(value).sort()) {
+    const field = value[key as never];
+    if (field === undefined) continue;
+    fields += `${fields && ","}${JSON.stringify(key)}:${canonicalJson(field)}`;
+  }
+  return `{${fields}}`;
 }
 
 /** Whether two JSON values say the same: the order of an object's keys does not matter. */

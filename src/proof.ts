@@ -49,17 +49,18 @@ export function eventHash(event: Event<any>, payload: string, previous: string):
   const { id, action, traceId, cortexId, origin, actor, timestamp, vclock, idempotencyKey } = event;
   return sha256(
     canonicalJson({
-      ...{
-        action,
-        actor,
-        cortex_id: cortexId,
-        id,
-        idempotency_key: idempotencyKey,
-        origin,
-        payload,
-        previous,
-      },
-      ...{ timestamp, trace_id: traceId, vclock, version: 1 },
+      action,
+      actor,
+      cortex_id: cortexId,
+      id,
+      idempotency_key: idempotencyKey,
+      origin,
+      payload,
+      previous,
+      timestamp,
+      trace_id: traceId,
+      vclock,
+      version: 1,
     }),
   );
 }

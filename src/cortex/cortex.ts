@@ -24,7 +24,7 @@ import { inTurn, type Steps } from "../steps.js";
 import { tableOf } from "../table.js";
 import { checkedSource, checkedTime, type ULIDSource } from "../ulid.js";
 import { insertAfter, type LastEvent } from "./insert-after.js";
-import { readLogState } from "./log-state.js";
+import { type LogState, readLogState } from "./log-state.js";
 import { type Mutation, type Prepared, prepare, type Schemas } from "./mutation.js";
 import { signing } from "./signing.js";
 import { stampAll } from "./stamp.js";
@@ -189,11 +189,7 @@ function* appendBatch(
   const { own } = memory;
   const [only] = batch;
   if (only && batch.length === 1 && traceIds.length === 0 && own?.alone && own.id <= bound) {
-    const known = { clock: parseClock(own.vclock), hash: own.hash, lastId: own.id };
-    const [stamped] = stampAll({ ...known, greatestId: own.id, traces: new Map() }, batch, {
-      ...writer,
-      time,
-    });
+    const [stamped] = stampAll(stateAfterOwn(own), batch, writer, time);
     const stored = yield* insertAfter(tx, table, stamped!, own);
     if (stored) {
       memory.own = ownEvent(stored, stamped!, true);
@@ -205,7 +201,7 @@ function* appendBatch(
   const { answers, fresh } = settle(batch, yield* findStored(tx, table, { keys }));
   if (fresh.length === 0) return answers as StoredEvent<any>[];
   const log = yield* readLogState(tx, table, cortexId, bound, traceIds);
-  const stamped = stampAll(log, fresh, { ...writer, time });
+  const stamped = stampAll(log, fresh, writer, time);
   // An event that knows the whole log follows on from its trace, unless its id is not the greatest.
   const followsOn = stamped.every(({ event }) => event.id > log.greatestId);
   const inserted = yield* followsOn ? insertRows(tx, table, stamped) : insertForeign(tx, table, stamped);
@@ -215,6 +211,11 @@ function* appendBatch(
   memory.own = last && ownEvent(last, stamped.at(-1)!, alone);
   const stored = new Map(fresh.map(({ encoded }, i) => [encoded.event, inserted[i]!]));
   return answers.map((answer) => stored.get(answer) ?? (answer as StoredEvent<any>));
+}
+
+/** The log as it is while this event is its last. */
+function stateAfterOwn({ id, vclock, hash }: OwnEvent): LogState {
+  return { clock: parseClock(vclock), hash, lastId: id, greatestId: id, traces: new Map() };
 }
 
 function ownEvent({ seq, id }: LastEvent, { vclock, proof }: EncodedEvent, alone: boolean): OwnEvent {

@@ -55,8 +55,16 @@ export function prepare(input: unknown, writer: Writer, timestamp: string, at: s
     const schema = schemas && Object.hasOwn(schemas, action) ? schemas[action] : undefined;
     const data = schema ? validate(schema, given, `${at}data`) : given;
     const event = {
-      ...{ id: UNMINTED, action, traceId, cortexId, origin, timestamp },
-      ...{ actor, data, meta, idempotencyKey },
+      id: UNMINTED,
+      action,
+      traceId,
+      cortexId,
+      origin,
+      timestamp,
+      actor,
+      data,
+      meta,
+      idempotencyKey,
     };
     return { encoded: encodeEvent(event, at, limits), expect };
   });

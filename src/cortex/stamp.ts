@@ -11,20 +11,23 @@ import { TraceError } from "./trace-error.js";
 interface Stamper {
   cortexId: string;
   lifecycle: boolean;
-  /** The time in milliseconds. */
-  time: number;
   randomness: () => number;
   sign: ((hash: string) => string) | undefined;
 }
 
 /**
  * The batch as it will be stored after what the log holds: each event with its id, and a clock that counts the
- * one before, and a proof.
+ * one before, and a proof. `time` is in milliseconds.
  *
  * @throws TraceError `STALE_HEAD`, `LIFECYCLE`; InputError `INVALID_VCLOCK`: a cortex more than a clock can count.
  */
-export function stampAll(log: LogState, batch: readonly Prepared[], stamper: Stamper): EncodedEvent[] {
-  const { cortexId, time, randomness, sign } = stamper;
+export function stampAll(
+  log: LogState,
+  batch: readonly Prepared[],
+  stamper: Stamper,
+  time: number,
+): EncodedEvent[] {
+  const { cortexId, randomness, sign } = stamper;
   const traces = new Map(log.traces);
   let { clock, hash, lastId } = log;
   const stamped = batch.map((prepared): EncodedEvent => {
@@ -37,13 +40,8 @@ export function stampAll(log: LogState, batch: readonly Prepared[], stamper: Sta
     const event: Event<any> = { ...encoded.event, id: lastId, vclock: clock };
     const proof = prove(event, hash, randomness, sign);
     hash = hashOf(proof);
-    return {
-      ...encoded,
-      event,
-      proof,
-      vclock: JSON.stringify(clock),
-      counter: clock[cortexId]!,
-    };
+    const { data, meta } = encoded;
+    return { event, proof, data, meta, vclock: JSON.stringify(clock), counter: clock[cortexId]! };
   });
   // The last clock has the entries of all.
   if (stamped.length > 0) checkedClock(clock, cortexId, "vclock");
