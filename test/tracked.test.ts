@@ -1,13 +1,19 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
   appendQuery,
   createEventsTable,
+  events as eventsTable,
   feed,
+  fold,
   forTrace,
   getEvent,
   openCortex,
   type StoredEvent,
   stateAt,
 } from "drizzle-event-log";
+import { openLibsql, writeTogether } from "drizzle-event-log/libsql";
 import { migrateEvents } from "drizzle-event-log/migrations";
 import { changes, rowData, TrackError, track } from "drizzle-event-log/tracked";
 import { and, eq, gt, inArray, sql } from "drizzle-orm";
@@ -578,12 +584,10 @@ describe.each(drivers)("on %s", (_name, open: () => Promise<any>) => {
       const restore = (place: any) => errorOf(() => write((tx) => tracked.restore(tx, cortex, place)));
       expect(await restore(updated)).toMatchObject({ name: "TrackError", code: "NO_ROW" });
       expect(await restore({ ...updated, traceId: "note:other" })).toMatchObject({ code: "NOT_IN_LOG" });
-      await db.transaction((tx: any) =>
-        cortex.append(tx, { action: "update", traceId: "note:x", data: { title: "Milk" } }),
-      );
-      await write((tx) => tracked.insert(tx, cortex, { id: "x" }));
-      const [, , theirs] = await forTrace<any>(db, "note:x");
-      expect(theirs).toBeUndefined();
+      const created = await write((tx) => tracked.insert(tx, cortex, { id: "x" }));
+      const byHand = { action: "update", traceId: "note:x", data: { title: "Milk" } } as const;
+      await db.transaction((tx: any) => cortex.append(tx, byHand));
+      expect(await restore(created)).toMatchObject({ code: "INVALID_DATA", path: ["title"] });
       expect(await restore(null)).toMatchObject({ code: "INVALID_EVENT" });
     });
   });
@@ -706,6 +710,36 @@ describe.each(drivers)("on %s", (_name, open: () => Promise<any>) => {
       });
     }
   });
+});
+
+test("calls of many writers that share a commit are each all or nothing", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tracked-"));
+  const db = await openLibsql(`file:${join(folder, "notes.db")}`);
+  try {
+    await migrateEvents(db);
+    await db.run(sql.raw(DDL));
+    const write = (i: number) =>
+      writeTogether(db, async (tx) => {
+        await tracked.insert(tx, cortex, [
+          { id: `${i}` },
+          { id: `${i}-too`, title: i % 5 ? "Milk" : "x".repeat(2 ** 20) },
+        ]);
+        await tracked.update(tx, cortex, { views: i }, eq(notes.id, `${i}`));
+        if (i % 7 === 0) throw new Error("on purpose");
+      });
+    const outcomes = await Promise.allSettled(Array.from({ length: 70 }, (_, i) => write(i)));
+    const written = outcomes.flatMap(({ status }, i) => (status === "fulfilled" ? [i] : []));
+    expect(written).toEqual(Array.from({ length: 70 }, (_, i) => i).filter((i) => i % 5 && i % 7));
+    expect(await db.$count(notes)).toBe(2 * written.length);
+    expect(await db.$count(eventsTable)).toBe(3 * written.length);
+    for (const { id, views } of await db.select().from(notes)) {
+      const told = fold(await forTrace(db, `note:${id}`), tracked.reducer, undefined);
+      expect(told).toMatchObject({ id, views });
+    }
+  } finally {
+    db.$client.close();
+    rmSync(folder, { recursive: true });
+  }
 });
 
 describe("track", () => {

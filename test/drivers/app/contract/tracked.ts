@@ -28,13 +28,12 @@ const items = sqliteTable(
     json: text("json", { mode: "json" }).$type<object>(),
     price: money("price"),
     secret: text("secret"),
-    shout: text("shout").generatedAlwaysAs(sql`upper(title)`),
   },
   (table) => [primaryKey({ columns: [table.shop, table.n] })],
 );
 const DDL = `create table items (shop text not null, n integer not null, title text not null default 'untitled', flag integer,
   trashed text, ratio real, big blob, bytes blob, json text, price integer, secret text,
-  shout text generated always as (upper(title)) virtual, primary key (shop, n))`;
+  primary key (shop, n))`;
 
 const trackedItems = track(items, {
   traceId: ({ shop, n }) => `${shop}/${n}`,
