@@ -4,6 +4,7 @@ import { checkDatabase, type Database } from "./database.js";
 import type { Action, Actions, StoredEvent } from "./event.js";
 import { type FeedOptions, filtersOf } from "./feed.js";
 import { checkName } from "./field.js";
+import { immediate } from "./immediate.js";
 import { checkedOptions, checkFunction, InputError, shapeOf } from "./input-error.js";
 import { checkLimit, type Selection } from "./select.js";
 import { upcastOf } from "./upcast.js";
@@ -71,7 +72,7 @@ export function checkedWork(
     upcasters,
     ...rest
   } = checkedOptions(options);
-  const { transaction = immediate(db), backoff = defaultBackoff, onError, ...tables } = rest;
+  const { transaction = (work) => immediate(db, work), backoff = defaultBackoff, onError, ...tables } = rest;
   checkSignal(signal);
   if (interval !== undefined) checkMilliseconds(interval, "INVALID_INTERVAL", "interval");
   checkLimit(limit);
@@ -92,11 +93,6 @@ export function checkedWork(
     selection: { table: log, filters, key: "seq", order: "asc" },
     isFiltered: filters.length > 0,
   };
-}
-
-/** It has the lock before it reads, where the driver can be told so. */
-function immediate(db: Database): Work["transaction"] {
-  return (work) => db.transaction(work as any, { behavior: "immediate" });
 }
 
 function defaultBackoff(failures: number): number {

@@ -4,6 +4,7 @@ import { checkDatabase, type Database, type Result } from "./database.js";
 import type { Action, Actions } from "./event.js";
 import { checkedCursor } from "./feed.js";
 import { checkName } from "./field.js";
+import { immediate } from "./immediate.js";
 import { checkedOptions } from "./input-error.js";
 import type { ReadOptions } from "./read.js";
 import { done, run, type Steps } from "./steps.js";
@@ -86,11 +87,7 @@ export function resetConsumer<D extends Database, A extends Actions = Action>(
   return run(db, inTransaction());
 
   function* inTransaction(): Steps<void> {
-    yield* done(
-      db.transaction((tx) => run(tx, resetPlace(tx, consumer, start)) as any, {
-        behavior: "immediate",
-      }) as unknown,
-    );
+    yield* done(immediate(db, (tx) => run(tx, resetPlace(tx, consumer, start))));
   }
 }
 

@@ -85,7 +85,7 @@ const MAX_KEY = 64;
 function textOf(path: readonly (string | number)[]): string {
   const steps = path.map((step) => {
     if (typeof step === "number") return `[${step}]`;
-    if (step.length > MAX_KEY) return `[${JSON.stringify(step.slice(0, MAX_KEY).toWellFormed())}…]`;
+    if (step.length > MAX_KEY) return `[${JSON.stringify(step.slice(0, MAX_KEY))}…]`;
     return /^[A-Za-z_$][\w$]*$/.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`;
   });
   return steps.join("");

@@ -5,9 +5,14 @@ const MAX_DEPTH = 64;
 /** Which of an event's payloads a value is: the codes of its errors begin or end with it. */
 type Payload = "DATA" | "META";
 
+// As whole characters, so that a pair is none.
+const LONE_SURROGATE = /[\uD800-\uDFFF]/u;
+
 /** libsql aborts the process on a lone surrogate and reads text back only up to a NUL. */
 export function isStorableText(text: string): boolean {
-  return text.isWellFormed() && !text.includes("\0");
+  // An engine such as Hermes may not have it.
+  const isWellFormed = text.isWellFormed?.() ?? !LONE_SURROGATE.test(text);
+  return isWellFormed && !text.includes("\0");
 }
 
 /**

@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import { isBusy } from "../busy.js";
 import { checkDatabase, type Database, isSync, type Result } from "../database.js";
+import { immediate } from "../immediate.js";
 import { done, inTurn, run, type Steps, turn } from "../steps.js";
 import { pause } from "../wait.js";
 import { type MigrationOptions, namesOf } from "./check-log.js";
@@ -63,7 +64,7 @@ function* apply(db: Database, names: LogNames, plan: readonly string[]): Steps<v
     return run(tx, inside(tx, names));
   };
   try {
-    yield* done(db.transaction(attempt, { behavior: "immediate" }));
+    yield* done(immediate(db, attempt));
   } catch (error) {
     const { batch } = db as { batch?: (queries: unknown[]) => unknown };
     if (begun || isBusy(error) || !batch) throw error;

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { attempt, type Outcome, run } from "../consumer/command.js";
 import { DATA, installPackage, installPinned, type Major, pack, REPO } from "./install.js";
 import { testKit } from "./kit.js";
+import { testRecipes } from "./recipes.js";
 import { startServer } from "./server.js";
 
 const VERSIONS: Record<Major, string> = { v0: "0.45", v1: "1.0" };
@@ -37,6 +38,12 @@ function testMajor(major: Major, address: string): void {
     testTypes(app, check);
     testKit(app, check);
   }
+  if (wanted.every((word) => "round trips".includes(word))) {
+    check("an operation sends as many requests as docs/drivers.md tells", () => {
+      run(app, process.execPath, ["--import", "tsx", "drivers/round-trips.ts", `http://${address}`]);
+    });
+  }
+  if (wanted.every((word) => "recipes".includes(word))) testRecipes(major, { app, tools, address }, check);
   for (const [driver, keep] of Object.entries(driversOf(major, app, address))) {
     if (wanted.every((word) => driver.includes(word))) testDriver(`${named}, ${driver}`, keep);
   }

@@ -1,8 +1,8 @@
 // Keeps the contract on one driver: `main.ts <driver> [address]`. Prints a line of JSON for each promise.
 import { keepPromises } from "../contract/index.js";
+import { expo } from "./expo.js";
 import { libsqlServer, local, type Open } from "./local.js";
 import { readMigrations } from "./migrations.js";
-import { expo } from "./mobile.js";
 import { ownDrivers } from "./own.js";
 
 const [name = "", address = ""] = process.argv.slice(2);

@@ -1,11 +1,9 @@
 // React Native's SQLite libraries need a phone. What Drizzle's sessions call of them, and what that answers, is in their
 // declarations: here better-sqlite3 answers the same. What Hermes makes of the package is in test/bundle.test.ts.
-import SQLite from "better-sqlite3";
-import { drizzle as drizzleExpo } from "drizzle-orm/expo-sqlite/driver";
-import { logOf, migrated, type Open } from "./local.js";
+import type SQLite from "better-sqlite3";
 
 /** As `SQLiteDatabase.prepareSync` of expo-sqlite 57. */
-function prepareSync(client: SQLite.Database, source: string) {
+export function prepareSync(client: SQLite.Database, source: string) {
   const execute = (params: unknown[], isRaw: boolean) => {
     const statement = client.prepare(source);
     const rows = statement.reader ? statement.raw(isRaw).all(params) : [];
@@ -22,19 +20,6 @@ function prepareSync(client: SQLite.Database, source: string) {
     finalizeSync: () => {},
   };
 }
-
-export const expo: Open = async (statements) => {
-  const client = new SQLite(":memory:");
-  const db = drizzleExpo({ prepareSync: (source: string) => prepareSync(client, source) } as any);
-  return migrated(
-    logOf(
-      db,
-      (sql) => client.exec(sql),
-      () => void client.close(),
-    ),
-    statements,
-  );
-};
 
 /** As `DB.execute` and `DB.executeRaw` of op-sqlite 18: each on a thread of its own, in the order of the calls. */
 export function opSqlite(client: SQLite.Database) {
