@@ -3,6 +3,7 @@ import { busyPoison } from "./busy-poison.js";
 import { clock } from "./clock.js";
 import { close } from "./close.js";
 import { commitRace } from "./commit-race.js";
+import { consumers } from "./consumers.js";
 import { crash } from "./crash.js";
 import { crossProcess } from "./cross-process.js";
 import { disk } from "./disk.js";
@@ -25,6 +26,7 @@ const harnesses = [
   crossProcess,
   busyPoison,
   crash,
+  consumers,
   mixedWriters,
   manyClients,
   hog,

@@ -1,0 +1,126 @@
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { append } from "drizzle-event-log";
+import { writeTransaction } from "drizzle-event-log/libsql";
+import { sql } from "drizzle-orm";
+import { seeded } from "../fixture.js";
+import type { ConsumerArguments } from "./consumer-process.js";
+import {
+  type Child,
+  control,
+  type Harness,
+  heard,
+  none,
+  plural,
+  startChild,
+  withDirectory,
+} from "./harness.js";
+import { cortexId, createLog, type Log } from "./log.js";
+
+const PROCESSES = 4;
+const KILL_EVERY = 200;
+const LIMIT = 10;
+/** Processes that are started before they are needed: to start takes longer than to be killed. */
+const SPARES = 3;
+
+export const consumers: Harness = {
+  name: "consumers",
+  fault: "consumers killed",
+  required: "each event applied once, in order; a cursor of the copied kind must double",
+  timeout: [240_000, 900_000],
+  async run({ short, seed }) {
+    const events = short ? 3_000 : 20_000;
+    const own = await runConsumers("consume", events, seeded(seed));
+    const copied = await runConsumers("copied", short ? 500 : 2_000, seeded(seed));
+    return {
+      ran: `${PROCESSES} processes under one name, one killed with -9 every ${KILL_EVERY} ms and replaced, pages of ${LIMIT}, seed ${seed}`,
+      count: `${plural(events, "event")}, ${plural(own.kills, "kill")}`,
+      figures: [
+        none(own.missed, "missed"),
+        none(own.doubled, "doubled"),
+        none(own.disordered, "out of order"),
+        [`killed every ${own.pause} ms`, own.kills > 0],
+        control(`the copied pattern doubled ${copied.doubled} of ${copied.events}`, copied.doubled),
+      ],
+    };
+  },
+};
+
+export async function runConsumers(form: ConsumerArguments["form"], events: number, random: () => number) {
+  return withDirectory(async (directory) => {
+    const url = `file:${join(directory, "consumers.db")}`;
+    const db = await createLog(url);
+    await db.run(sql`create table applied (seq integer not null)`);
+    await db.run(sql`create table cursors (name text primary key, seq integer not null)`);
+    const half = Math.floor(events / 2);
+    await fill(db, half);
+
+    const args: ConsumerArguments = { url, form, limit: LIMIT };
+    const crew = newCrew(() => startChild("./consumer-process.ts", args, { isCompiled: true }));
+    await crew.begin();
+    // The rest comes while they run.
+    const filling = fill(db, events - half, 20);
+    const start = performance.now();
+    let kills = 0;
+    for (; !(await isThrough(db, events)); kills++) {
+      await sleep(KILL_EVERY);
+      await crew.replace(Math.floor(random() * PROCESSES));
+    }
+    const pause = Math.round((performance.now() - start) / Math.max(1, kills));
+    await filling;
+    await crew.end();
+    const rows = await db.values<[number]>(sql`select seq from applied order by rowid`);
+    db.$client.close();
+    const seqs = rows.map((row) => row[0]);
+    const distinct = new Set(seqs).size;
+    const disordered = seqs.filter((seq, i) => i > 0 && seq < seqs[i - 1]!).length;
+    return { events, kills, pause, missed: events - distinct, doubled: seqs.length - distinct, disordered };
+  });
+}
+
+async function fill(db: Log, events: number, pause = 0): Promise<void> {
+  const event = { action: "update" as const, traceId: "trace", cortexId: cortexId(0), origin: "writer" };
+  for (let left = events; left > 0; left -= 100) {
+    const batch = Array.from({ length: Math.min(left, 100) }, () => event);
+    await writeTransaction(db, (tx) => append(tx, batch), { deadline: 120_000 });
+    await sleep(pause);
+  }
+}
+
+async function isThrough(db: Log, events: number): Promise<boolean> {
+  const [row] = await db.values<[number]>(sql`select count(distinct seq) from applied`);
+  return row![0] >= events;
+}
+
+/** Processes at work, and others that stand by. */
+function newCrew(start: () => Child) {
+  const enlist = async () => {
+    const child = start();
+    await heard(child);
+    return child;
+  };
+  const spares = Array.from({ length: SPARES }, enlist);
+  const atWork: Child[] = [];
+  const put = async (place: number) => {
+    const spare = await spares.shift()!;
+    spares.push(enlist());
+    spare.tell("go");
+    atWork[place] = spare;
+  };
+  return {
+    begin: async () => {
+      for (let place = 0; place < PROCESSES; place++) await put(place);
+    },
+    replace: async (place: number) => {
+      const child = atWork[place]!;
+      child.kill();
+      if ((await child.exit) !== "SIGKILL") throw new Error("a consumer ended before it was killed");
+      await put(place);
+    },
+    end: async () => {
+      const all = [...atWork, ...(await Promise.all(spares))];
+      for (const child of all) child.kill();
+      await Promise.all(all.map(({ exit }) => exit));
+    },
+  };
+}
