@@ -1,4 +1,5 @@
 import { batches, queries } from "./batches.js";
+import { consuming, notConsuming } from "./consuming.js";
 import { cortex } from "./cortex.js";
 import { type Log, migrationFor } from "./log.js";
 import { reading } from "./reading.js";
@@ -28,7 +29,7 @@ export async function keepPromises(
   const promises: Record<string, (log: any) => unknown> = {
     ...{ ...writing, ...reading, ...queries },
     ...(typeof db.batch === "function" ? batches : {}),
-    ...(transaction ? { ...transactions, ...cortex, ...tracked } : {}),
+    ...(transaction ? { ...transactions, ...cortex, ...tracked, ...consuming } : notConsuming),
   };
   await keepAll(promises, () => open(tables), report);
 }
