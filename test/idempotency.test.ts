@@ -108,7 +108,7 @@ describe.each(drivers)("on %s", (_driver, open) => {
         () => add({ ...create, data: { b: [2], a: 1 } }),
         () => add({ ...create, meta: { attempt: 2 } }),
         () => add({ ...create, meta: undefined }),
-        () => add({ ...create, expect: newULID() }),
+        () => add({ ...create, expect: 77 }),
         () => writer(db, { now: () => NOW + 1 }).add(create),
         () => writer(db, { now: () => NOW - 10 * MINUTE }).add(create),
         () => writer(db, { origin: "renamed", lifecycle: true }).add(create),
@@ -234,15 +234,19 @@ describe.each(drivers)("on %s", (_driver, open) => {
       const { db } = await opened();
       const { addAll } = writer(db, { lifecycle: true });
       const create = { action: "create", expect: "none", idempotencyKey: "create" };
-      const [created] = await addAll(create);
-      const next = { action: "update", expect: created!.id, idempotencyKey: "next" };
+      const other = { action: "create", traceId: "other", expect: "none", idempotencyKey: "other" };
+      const [created, there] = await addAll(create, other);
+      const next = {
+        ...{ action: "update", traceId: "other", expect: there!.seq, idempotencyKey: "next" },
+      };
       const answer = await addAll(create, next, create);
       expect(answer[0]).toEqual(created);
       expect(answer[2]).toEqual(created);
       expect(await addAll(next, create)).toEqual([answer[1], created]);
-      const stale = { action: "update", expect: created!.id, idempotencyKey: "stale" };
-      expect(await errorOf(() => addAll(create, next, stale))).toMatchObject({ code: "STALE_HEAD" });
-      expect(await everything(db)).toHaveLength(2);
+      const stale = { ...next, idempotencyKey: "stale" };
+      expect(await errorOf(() => addAll(create, next))).toBeUndefined();
+      expect(await errorOf(() => addAll(create, stale))).toMatchObject({ code: "STALE_HEAD" });
+      expect(await everything(db)).toHaveLength(3);
     });
 
     test("that wrote the log's last event looks for the key all the same", async () => {

@@ -8,7 +8,7 @@ const cortex = openCortex({ id: cortexId, origin: "retry", lifecycle: true });
 const answers: unknown[] = [];
 for (let i = 0; i < Number(requests); i++) {
   const request = {
-    ...{ action: "create" as const, traceId: `trace-${i}`, data: { i }, expect: "none" },
+    ...{ action: "create" as const, traceId: `trace-${i}`, data: { i }, expect: "none" as const },
     ...{ idempotencyKey: `request-${i}`, meta: { process: process.pid } },
   };
   answers.push(await writeTransaction(db, (tx) => cortex.append(tx, request), { deadline: 60_000 }));

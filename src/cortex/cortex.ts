@@ -1,4 +1,3 @@
-import { checkTotal } from "../append.js";
 import { parseClock } from "../clock.js";
 import { findStored } from "../conflict.js";
 import { checkTransaction, type Result, type Transaction } from "../database.js";
@@ -16,7 +15,7 @@ import {
 } from "../event.js";
 import { checkName, checkULID } from "../field.js";
 import { addRequest, answerTo, type Requests } from "../idempotency.js";
-import { checkedOptions, checkFunction, entriesOf, InputError, isArray, shapeOf } from "../input-error.js";
+import { checkedOptions, checkFunction, InputError, isArray, shapeOf } from "../input-error.js";
 import { insertForeign, insertRows } from "../insert.js";
 import { hashOf } from "../proof.js";
 import type { EventsTable } from "../schema.js";
@@ -25,7 +24,7 @@ import { tableOf } from "../table.js";
 import { checkedSource, checkedTime, type ULIDSource } from "../ulid.js";
 import { insertAfter, type LastEvent } from "./insert-after.js";
 import { type LogState, readLogState } from "./log-state.js";
-import { type Mutation, type Prepared, prepare, type Schemas } from "./mutation.js";
+import { type Mutation, type Prepared, prepareAll, type Schemas } from "./mutation.js";
 import { signing } from "./signing.js";
 import { stampAll } from "./stamp.js";
 import { checkSchemas, type InputOf, type OutputOf } from "./standard-schema.js";
@@ -78,7 +77,8 @@ export interface Cortex<In extends Actions = Action, Out extends Actions = In> {
    * before they met keep both events: a divergence.
    *
    * @throws InputError synchronously, before any SQL runs; but after the look-up, as nothing is written, for a
-   * log of more than 256 cortexes (`INVALID_VCLOCK`), and for an answer of `sign` that is none (`INVALID_SIGNATURE`).
+   * log of more than 256 cortexes (`INVALID_VCLOCK`), and for an answer of `sign` that is none (`INVALID_SIGNATURE`),
+   * and for an `expect` of a trace that the batch changes before it (`INVALID_EXPECT`).
    * @throws TraceError `STALE_HEAD`, `LIFECYCLE`: nothing was written.
    * @throws ConflictError `KEY_CONFLICT`: nothing was written.
    */
@@ -163,17 +163,6 @@ function checkedWriter(options: CortexOptions<any, Schemas>) {
   };
 }
 
-function prepareAll(input: unknown, writer: Writer, time: number): Prepared[] {
-  const timestamp = new Date(time).toISOString();
-  const batch = isArray(input)
-    ? entriesOf(input, "events", "BATCH_TOO_LARGE").map((one, i) =>
-        prepare(one, writer, timestamp, `events[${i}].`),
-      )
-    : [prepare(input, writer, timestamp, "")];
-  checkTotal(batch.map(({ encoded }) => encoded));
-  return batch;
-}
-
 function* appendBatch(
   tx: Transaction,
   batch: readonly Prepared[],
@@ -200,7 +189,7 @@ function* appendBatch(
   const keys = batch.flatMap(({ encoded }) => encoded.event.idempotencyKey ?? []);
   const { answers, fresh } = settle(batch, yield* findStored(tx, table, { keys }));
   if (fresh.length === 0) return answers as StoredEvent<any>[];
-  const log = yield* readLogState(tx, table, cortexId, bound, traceIds);
+  const log = yield* readLogState(tx, table, cortexId, bound, traceIds, lifecycle);
   const stamped = stampAll(log, fresh, writer, time);
   // An event that knows the whole log follows on from its trace, unless its id is not the greatest.
   const followsOn = stamped.every(({ event }) => event.id > log.greatestId);

@@ -5,7 +5,7 @@ import { NO_HASH } from "../proof.js";
 import type { EventsTable } from "../schema.js";
 import { done, type Steps } from "../steps.js";
 import type { VectorClock } from "../vector-clock.js";
-import { stateAfter, type TraceState, transitions } from "./lifecycle.js";
+import { readHeads, type TraceHead } from "./trace-head.js";
 
 /** What a cortex must know of the log to stamp its next event. */
 export interface LogState {
@@ -20,18 +20,17 @@ export interface LogState {
   traces: ReadonlyMap<string, TraceHead>;
 }
 
-export interface TraceHead {
-  id: string | null;
-  state: TraceState;
-}
-
-/** Reads it from indexes: in one statement, and in one more each for ids beyond `bound` and for `traceIds`. */
+/**
+ * Reads it from indexes: in one statement, and in one more each for ids beyond `bound` and for `traceIds`; for a state
+ * that is decided by what knows a later id, in more.
+ */
 export function* readLogState(
   tx: Transaction,
   table: EventsTable<any>,
   cortexId: string,
   bound: string,
   traceIds: readonly string[],
+  withStates: boolean,
 ): Steps<LogState> {
   const [row] = yield* askWithClock(tx, table, (clock) => {
     const rows = tx.values(sql`select ${clock}, (select max(id) from ${table} where id > ''),
@@ -40,7 +39,7 @@ export function* readLogState(
   });
   const greatestId = row[1] ?? "";
   const lastId = greatestId <= bound ? greatestId : yield* readLastId(tx, table, cortexId, bound);
-  const traces = yield* readHeads(tx, table, traceIds);
+  const traces = yield* readHeads(tx, table, traceIds, withStates);
   return { clock: parseClock(row[0]), hash: row[2] ?? NO_HASH, lastId, greatestId, traces };
 }
 
@@ -55,19 +54,4 @@ function* readLastId(
     (select id from ${table} where cortex_id = ${cortexId} order by counter desc limit 1)`);
   const [row] = yield* done(rows as [[string | null, string | null]]);
   return [row[0] ?? "", row[1] ?? ""].sort()[1]!;
-}
-
-function* readHeads(
-  tx: Transaction,
-  table: EventsTable<any>,
-  traceIds: readonly string[],
-): Steps<Map<string, TraceHead>> {
-  if (traceIds.length === 0) return new Map();
-  const rows = tx.values(sql`select
-      (select max(id) from ${table} where trace_id = trace.value),
-      (select action from ${table} where trace_id = trace.value
-        and action in (select value from json_each(${JSON.stringify(transitions)})) order by id desc limit 1)
-    from json_each(${JSON.stringify(traceIds)}) as trace`);
-  const all = yield* done(rows as [string | null, string | null][]);
-  return new Map(traceIds.map((id, i) => [id, { id: all[i]![0], state: stateAfter(all[i]![1]) }]));
 }

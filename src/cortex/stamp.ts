@@ -1,12 +1,14 @@
 import type { EncodedEvent, Event } from "../event.js";
 import { checkedClock } from "../field.js";
+import { InputError } from "../input-error.js";
 import { hashOf, prove } from "../proof.js";
 import { ulidBeyond } from "../ulid.js";
 import { counterOf, type VectorClock } from "../vector-clock.js";
 import { nextState } from "./lifecycle.js";
-import type { LogState, TraceHead } from "./log-state.js";
+import type { LogState } from "./log-state.js";
 import type { Prepared } from "./mutation.js";
 import { TraceError } from "./trace-error.js";
+import type { TraceHead } from "./trace-head.js";
 
 interface Stamper {
   cortexId: string;
@@ -19,7 +21,8 @@ interface Stamper {
  * The batch as it will be stored after what the log holds: each event with its id, and a clock that counts the
  * one before, and a proof. `time` is in milliseconds.
  *
- * @throws TraceError `STALE_HEAD`, `LIFECYCLE`; InputError `INVALID_VCLOCK`: a cortex more than a clock can count.
+ * @throws TraceError `STALE_HEAD`, `LIFECYCLE`; InputError `INVALID_VCLOCK`: a cortex more than a clock can count;
+ * `INVALID_EXPECT`: for a trace that the batch has changed before.
  */
 export function stampAll(
   log: LogState,
@@ -35,7 +38,7 @@ export function stampAll(
     const { traceId } = encoded.event;
     const trace = traces.get(traceId);
     lastId = ulidBeyond(lastId, time, randomness);
-    if (trace) traces.set(traceId, { id: lastId, state: stateWith(trace, prepared, stamper) });
+    if (trace) traces.set(traceId, { seq: undefined, state: stateWith(trace, prepared, stamper) });
     clock = counted(clock, cortexId);
     const event: Event<any> = { ...encoded.event, id: lastId, vclock: clock };
     const proof = prove(event, hash, randomness, sign);
@@ -49,10 +52,14 @@ export function stampAll(
 }
 
 /** The state that a trace comes to by this mutation. Throws TraceError where it is not possible. */
-function stateWith(trace: TraceHead, { encoded, expect }: Prepared, { lifecycle }: Stamper) {
+function stateWith(trace: TraceHead, { encoded, expect, at }: Prepared, { lifecycle }: Stamper) {
   const { action, traceId } = encoded.event;
-  const head = trace.id ?? "none";
-  if (expect !== undefined && expect !== head) throw new TraceError("STALE_HEAD", traceId, expect, head);
+  const { seq: head } = trace;
+  if (expect !== undefined && head === undefined) {
+    const problem = "is about a trace that the batch changes before it";
+    throw new InputError("INVALID_EXPECT", `${at}expect`, problem);
+  }
+  if (expect !== undefined && expect !== head) throw new TraceError("STALE_HEAD", traceId, expect, head!);
   if (!lifecycle) return trace.state;
   const state = nextState(trace.state, action);
   if (!state) throw new TraceError("LIFECYCLE", traceId, action, trace.state);

@@ -51,9 +51,9 @@ export const cortex: Record<string, (log: TransactionalLog) => unknown> = {
     const writer = openCortex({ id: ALPHA, origin: "alpha", lifecycle: true });
     const write = (over: object) => transaction((tx) => writer.append(tx, change(over)));
     const created = await write({ action: "create", expect: "none" });
-    await write({ expect: created.id });
+    await write({ expect: created.seq });
     const refusals: [object, string][] = [
-      [{ expect: created.id }, "STALE_HEAD"],
+      [{ expect: created.seq }, "STALE_HEAD"],
       [{ action: "create" }, "LIFECYCLE"],
       [{ action: "recover" }, "LIFECYCLE"],
     ];
