@@ -6,8 +6,14 @@ export { type ConsumeOptions, consume, type TransactionOf } from "./consume.js";
 export { ConsumerError, type ConsumerErrorCode, consumerErrorCodes } from "./consumer-error.js";
 export { type ConsumerOptions, type Lag, lag, resetConsumer } from "./consumers.js";
 export {
+  type BatchDatabase,
+  type BatchOptions,
+  type BatchQuery,
   type Cortex,
   type CortexOptions,
+  DeadlineError,
+  type DeadlineErrorCode,
+  deadlineErrorCodes,
   type Mutation,
   openCortex,
   type StandardSchema,

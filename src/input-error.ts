@@ -28,6 +28,7 @@ export const inputErrorCodes = [
   "INVALID_NUMBER",
   "NOT_A_DATABASE",
   "NOT_A_TRANSACTION",
+  "NO_BATCH",
   "INVALID_TABLE",
   "INVALID_TABLE_NAME",
   "INVALID_ROW",
@@ -56,6 +57,7 @@ export const inputErrorCodes = [
   "INVALID_FUNCTION",
   "INVALID_NAME",
   "INVALID_RETRIES",
+  "INVALID_QUERIES",
 ] as const;
 
 export type InputErrorCode = (typeof inputErrorCodes)[number];

@@ -1,6 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import { markBranches, readTips } from "./branch.js";
-import type { RunResult, Transaction } from "./database.js";
+import type { Database, RunResult } from "./database.js";
 import type { EncodedEvent, StoredEvent } from "./event.js";
 import { keptSQL } from "./kept-sql.js";
 import type { EventsTable } from "./schema.js";
@@ -35,7 +35,7 @@ export function valuesOf({ event: e, proof, data, meta, vclock, counter, branche
 
 /** Inserts events whose clocks were not made from this log: marks those that branch their trace. */
 export function insertForeign(
-  tx: Transaction,
+  tx: Database,
   table: EventsTable<any>,
   rows: readonly EncodedEvent[],
 ): Steps<StoredEvent<any>[]> {
@@ -44,19 +44,28 @@ export function insertForeign(
 }
 
 function* insertMarked(
-  tx: Transaction,
+  tx: Database,
   table: EventsTable<any>,
   rows: readonly EncodedEvent[],
   clocked: readonly EncodedEvent[],
 ): Steps<StoredEvent<any>[]> {
-  const traceIds = [...new Set(clocked.map(({ event }) => event.traceId))];
-  markBranches(clocked, yield* readTips(tx, table, traceIds));
+  yield* markForeign(tx, table, clocked);
   return yield* insertRows(tx, table, rows);
+}
+
+/** Marks the events with a clock that branch their trace, as the log is. */
+export function* markForeign(
+  db: Database,
+  table: EventsTable<any>,
+  clocked: readonly EncodedEvent[],
+): Steps<void> {
+  const traceIds = [...new Set(clocked.map(({ event }) => event.traceId))];
+  markBranches(clocked, yield* readTips(db, table, traceIds));
 }
 
 /** Inserts valid events that clash with none in the log, and answers with them as they are stored. */
 export function* insertRows(
-  tx: Transaction,
+  tx: Database,
   table: EventsTable<any>,
   rows: readonly EncodedEvent[],
 ): Steps<StoredEvent<any>[]> {
@@ -90,7 +99,7 @@ function selectRows(rows: readonly unknown[][]): SQL {
 
 /** The seq of the event with this id, for drivers that do not tell what they wrote. */
 export function* seqOf(
-  tx: Transaction,
+  tx: Database,
   table: EventsTable<any>,
   id: string,
 ): Steps<number | bigint | undefined> {

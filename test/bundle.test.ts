@@ -77,7 +77,7 @@ test("Hermes refuses import.meta", () => {
 
 // In bytes, with Drizzle outside: where each is now, and where it should come to.
 const BOUNDS: Record<string, [bound: number, target: number]> = {
-  root: [24_500, 16_000],
+  root: [26_000, 16_000],
   "append alone": [13_500, 6_000],
   schema: [1_700, 1_200],
 };

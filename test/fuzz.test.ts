@@ -150,6 +150,23 @@ const recipes: Record<string, Recipe | typeof constant | typeof errors> = {
     },
     check: (_, answer) => roundTrips(answer),
   },
+  "a cortex's batch": {
+    writes: true,
+    args: ({ db }, random) => {
+      const one = () => ({
+        action: "update",
+        traceId: "trace",
+        data: { n: 1 },
+        idempotencyKey: `key-${random()}`,
+      });
+      return [db, random() < 0.5 ? one() : [one(), one()], [], { deadline: 1000, signal: openSignal() }];
+    },
+    call: (_world, _fn, args) => {
+      const { batch } = root.openCortex({ id: GAMMA, origin: "gamma" });
+      return (batch as any)(...args);
+    },
+    check: (_, answer) => [answer.event ?? answer.events].flat().forEach(roundTrips),
+  },
   "a cortex's append": {
     writes: true,
     args: (_, random) => {
@@ -314,6 +331,17 @@ const recipes: Record<string, Recipe | typeof constant | typeof errors> = {
         roundTrips(event);
         world.accepted = Math.max(world.accepted, event.vclock[GAMMA] ?? 0);
       }
+    },
+  },
+  acceptBatch: {
+    writes: true,
+    args: ({ db }, random) => {
+      const next = (n: number) => newEvent(random, { cortexId: newCortex, vclock: { [newCortex]: n } });
+      const newCortex = root.newULID();
+      return [db, [1, 2, 3].map(next), { now: () => Date.now(), deadline: 1000, signal: openSignal() }];
+    },
+    check: (_, answer) => {
+      for (const { event } of answer) roundTrips(event);
     },
   },
   databasePeer: {

@@ -1,61 +1,21 @@
-import { parseClock } from "../clock.js";
-import { findStored } from "../conflict.js";
+import { type BatchDatabase, type BatchQuery, checkBatchDatabase } from "../atomic-batch.js";
 import { checkTransaction, type Result, type Transaction } from "../database.js";
-import { boundAt, checkDrift } from "../drift.js";
-import {
-  type Action,
-  type ActionOf,
-  type Actions,
-  checkMaxDataBytes,
-  type DataOf,
-  type EncodedEvent,
-  type Event,
-  type EventLimits,
-  type StoredEvent,
-} from "../event.js";
-import { checkName, checkULID } from "../field.js";
-import { addRequest, answerTo, type Requests } from "../idempotency.js";
-import { checkedOptions, checkFunction, InputError, isArray, shapeOf } from "../input-error.js";
-import { insertForeign, insertRows } from "../insert.js";
-import { hashOf } from "../proof.js";
-import type { EventsTable } from "../schema.js";
-import { inTurn, type Steps } from "../steps.js";
-import { tableOf } from "../table.js";
-import { checkedSource, checkedTime, type ULIDSource } from "../ulid.js";
-import { insertAfter, type LastEvent } from "./insert-after.js";
-import { type LogState, readLogState } from "./log-state.js";
-import { type Mutation, type Prepared, prepareAll, type Schemas } from "./mutation.js";
-import { signing } from "./signing.js";
-import { stampAll } from "./stamp.js";
-import { checkSchemas, type InputOf, type OutputOf } from "./standard-schema.js";
+import type { Action, ActionOf, Actions, DataOf, Event, StoredEvent } from "../event.js";
+import { isArray } from "../input-error.js";
+import { type BatchOptions, checkedBatchOptions } from "../retry.js";
+import { inTurn } from "../steps.js";
+import { checkedTime } from "../ulid.js";
+import { appendBatch } from "./append.js";
+import { checkedQueries, runBatch } from "./batch.js";
+import { type Mutation, prepareAll, type Schemas } from "./mutation.js";
+import type { InputOf, OutputOf } from "./standard-schema.js";
+import { type CortexOptions, checkedWriter, type Memory } from "./writer.js";
 
 type Validated<A extends Actions, S, Side extends "input" | "output"> = {
   [K in ActionOf<A> | (keyof S & string)]: K extends keyof S
     ? { input: InputOf<S[K]>; output: OutputOf<S[K]> }[Side]
     : DataOf<A, K>;
 };
-
-export interface CortexOptions<A extends Actions = Action, S extends Schemas = Schemas>
-  extends ULIDSource,
-    EventLimits {
-  /** ULID: the cortex's identity, made once and kept. One node, one id; its processes may share it. */
-  id: string;
-  /** Its display name. */
-  origin: string;
-  /** How far ahead of `now` an id in the log may be and still be followed, in milliseconds. Default 5 minutes. */
-  maxDrift?: number;
-  /** Default `events`. */
-  table?: EventsTable<A>;
-  /** A Standard Schema validator per action; its output is what is stored. */
-  schemas?: S;
-  /** Whether to refuse actions that the trace's state does not allow. Default false. */
-  lifecycle?: boolean;
-  /**
-   * Signs the hash of each event, so that others know it even from a relay that they do not trust: see `verify` of
-   * `accept`. Answers at once with 1 to 5,000 characters of `A-Za-z0-9_-`, such as base64url.
-   */
-  sign?: (hash: string) => string;
-}
 
 export interface Cortex<In extends Actions = Action, Out extends Actions = In> {
   readonly id: string;
@@ -84,7 +44,44 @@ export interface Cortex<In extends Actions = Action, Out extends Actions = In> {
    */
   append<X extends Transaction>(tx: X, mutation: Mutation<In>): Result<X, StoredEvent<Out>>;
   append<X extends Transaction>(tx: X, mutations: readonly Mutation<In>[]): Result<X, StoredEvent<Out>[]>;
+  /**
+   * The same without a transaction, in one atomic `db.batch`: on D1, which has no other, and on any libsql server
+   * in two round trips instead of four. The app's own `queries` are run in that batch, after the event: all of it is
+   * stored or nothing. It looks at the log, then sends the batch, whose insert fails if the log has moved on
+   * meanwhile; then it tries again from the look, after a pause of random length. So of writers at one log one
+   * always comes through, and each needs some two round trips while no other comes between.
+   *
+   * `queries` are Drizzle builders that have not been run, as for `db.batch`; or a function that makes them from the
+   * events that are to be stored (they have no seq yet), and is called once for each try. They see the log with
+   * these events. Their answers are the `results`, in their order. Where nothing is stored, as every idempotency
+   * key has been answered before, nothing is run, and `results` is undefined. So the queries run exactly as often as
+   * the events are stored.
+   *
+   * What `queries` or the network throws is thrown as it is, and not tried again. After an error of the network the
+   * batch may have been run: call again with the same `idempotencyKey`, which is safe.
+   *
+   * @throws InputError as `append`; `NO_BATCH`, `INVALID_QUERIES`, `INVALID_DEADLINE`, `INVALID_SIGNAL`.
+   * @throws TraceError, ConflictError as `append`: nothing was written.
+   * @throws DeadlineError the log moved on at every try until the deadline, and the signal's reason: nothing was
+   * written.
+   */
+  batch<const Q extends readonly BatchQuery[] = []>(
+    db: BatchDatabase,
+    mutation: Mutation<In>,
+    queries?: QueriesFor<Out, Q>,
+    options?: BatchOptions,
+  ): Promise<{ event: StoredEvent<Out>; results: ResultsOf<Q> | undefined }>;
+  batch<const Q extends readonly BatchQuery[] = []>(
+    db: BatchDatabase,
+    mutations: readonly Mutation<In>[],
+    queries?: QueriesFor<Out, Q>,
+    options?: BatchOptions,
+  ): Promise<{ events: StoredEvent<Out>[]; results: ResultsOf<Q> | undefined }>;
 }
+
+type QueriesFor<A extends Actions, Q extends readonly BatchQuery[]> = Q | ((events: Event<A>[]) => Q);
+
+type ResultsOf<Q extends readonly BatchQuery[]> = { -readonly [K in keyof Q]: Q[K]["_"]["result"] };
 
 /**
  * A writer: one node of the federation, which stamps its events from the log itself: any number of
@@ -110,119 +107,20 @@ export function openCortex(options: CortexOptions<any, Schemas>): Cortex<any> {
       return isArray(input) ? stored : stored[0]!;
     });
   };
-  return { id: cortexId, origin, append: append as Cortex<any>["append"] };
-}
-
-type Writer = ReturnType<typeof checkedWriter>;
-
-/** What a cortex keeps between appends, of the log that it wrote to last. */
-interface Memory {
-  own: OwnEvent | undefined;
-}
-
-/** The last event of this cortex, if it knew the whole log and had the greatest id. */
-interface OwnEvent extends LastEvent {
-  /** As text, which no caller can change. */
-  vclock: string;
-  hash: string;
-  /** Whether the look-up before found no other writer's event: where they take turns, trying is in vain. */
-  alone: boolean;
-}
-
-function checkedWriter(options: CortexOptions<any, Schemas>) {
-  const {
-    id,
-    origin,
-    now,
-    randomness,
-    maxDrift,
-    schemas,
-    lifecycle = false,
-    sign,
-    table,
-    maxDataBytes,
-  } = checkedOptions<CortexOptions<any, Schemas>>(options ?? null);
-  checkULID(id, "INVALID_CORTEX_ID", "id");
-  checkName(origin, "INVALID_ORIGIN", "origin");
-  checkDrift(maxDrift);
-  if (maxDataBytes !== undefined) checkMaxDataBytes(maxDataBytes);
-  if (typeof lifecycle !== "boolean") {
-    throw new InputError(
-      "INVALID_LIFECYCLE",
-      "lifecycle",
-      `must be true or false, got ${shapeOf(lifecycle)}`,
+  const batch = (db: unknown, input: unknown, queries: unknown = [], options?: BatchOptions): unknown => {
+    checkBatchDatabase(db);
+    const time = checkedTime(writer.now());
+    const mutations = prepareAll(input, writer, time);
+    const own = checkedQueries(queries);
+    const patience = checkedBatchOptions(options);
+    return runBatch(db, { batch: mutations, queries: own, time, patience }, writer).then(
+      ({ events, results }) => (isArray(input) ? { events, results } : { event: events[0]!, results }),
     );
-  }
-  checkSchemas(schemas);
-  if (sign !== undefined) checkFunction(sign, "INVALID_FUNCTION", "sign");
-  const source = checkedSource({ now, randomness } as ULIDSource);
-  const limits: EventLimits = maxDataBytes === undefined ? {} : { maxDataBytes };
-  return {
-    ...{ cortexId: id, origin, ...source, maxDrift, schemas, lifecycle, limits },
-    ...{ sign: sign && signing(sign), table: tableOf({ table }) },
   };
-}
-
-function* appendBatch(
-  tx: Transaction,
-  batch: readonly Prepared[],
-  writer: Writer,
-  time: number,
-  memory: Memory,
-): Steps<StoredEvent<any>[]> {
-  const { cortexId, table, lifecycle, maxDrift } = writer;
-  const bound = boundAt(time, maxDrift);
-  const guarded = batch.filter(({ expect }) => lifecycle || expect !== undefined);
-  const traceIds = [...new Set(guarded.map(({ encoded }) => encoded.event.traceId))];
-
-  const { own } = memory;
-  const [only] = batch;
-  if (only && batch.length === 1 && traceIds.length === 0 && own?.alone && own.id <= bound) {
-    const [stamped] = stampAll(stateAfterOwn(own), batch, writer, time);
-    const stored = yield* insertAfter(tx, table, stamped!, own);
-    if (stored) {
-      memory.own = ownEvent(stored, stamped!, true);
-      return [stored];
-    }
-  }
-
-  const keys = batch.flatMap(({ encoded }) => encoded.event.idempotencyKey ?? []);
-  const { answers, fresh } = settle(batch, yield* findStored(tx, table, { keys }));
-  if (fresh.length === 0) return answers as StoredEvent<any>[];
-  const log = yield* readLogState(tx, table, cortexId, bound, traceIds, lifecycle);
-  const stamped = stampAll(log, fresh, writer, time);
-  // An event that knows the whole log follows on from its trace, unless its id is not the greatest.
-  const followsOn = stamped.every(({ event }) => event.id > log.greatestId);
-  const inserted = yield* followsOn ? insertRows(tx, table, stamped) : insertForeign(tx, table, stamped);
-
-  const last = followsOn ? inserted.at(-1) : undefined;
-  const alone = own === undefined || own.id === log.greatestId;
-  memory.own = last && ownEvent(last, stamped.at(-1)!, alone);
-  const stored = new Map(fresh.map(({ encoded }, i) => [encoded.event, inserted[i]!]));
-  return answers.map((answer) => stored.get(answer) ?? (answer as StoredEvent<any>));
-}
-
-/** The log as it is while this event is its last. */
-function stateAfterOwn({ id, vclock, hash }: OwnEvent): LogState {
-  return { clock: parseClock(vclock), hash, lastId: id, greatestId: id, traces: new Map() };
-}
-
-function ownEvent({ seq, id }: LastEvent, { vclock, proof }: EncodedEvent, alone: boolean): OwnEvent {
-  return { seq, id, vclock: vclock!, hash: hashOf(proof!), alone };
-}
-
-/** What answers each mutation, an event of the log or of the batch itself, and those that are to be stored. */
-function settle(batch: readonly Prepared[], existing: readonly StoredEvent<any>[]) {
-  const requests: Requests = new Map();
-  for (const event of existing) addRequest(requests, event);
-  const fresh: Prepared[] = [];
-  const answers = batch.map((prepared): Event<any> => {
-    const { event } = prepared.encoded;
-    const answer = answerTo(requests, event);
-    if (answer) return answer;
-    addRequest(requests, event);
-    fresh.push(prepared);
-    return event;
-  });
-  return { answers, fresh };
+  return {
+    id: cortexId,
+    origin,
+    append: append as Cortex<any>["append"],
+    batch: batch as Cortex<any>["batch"],
+  };
 }

@@ -1,16 +1,11 @@
 import { type SQL, sql } from "drizzle-orm";
+import type { LastEvent } from "../atomic-batch.js";
 import type { RunResult, Transaction } from "../database.js";
 import type { EncodedEvent, StoredEvent } from "../event.js";
 import { COLUMN_LIST, COLUMNS, seqOf, valuesOf } from "../insert.js";
 import { keptSQL } from "../kept-sql.js";
 import type { EventsTable } from "../schema.js";
 import type { Steps } from "../steps.js";
-
-/** The event that a writer appended last, if it knew the whole log. */
-export interface LastEvent {
-  seq: number;
-  id: string;
-}
 
 /**
  * Inserts a valid event if the log's last one is still `last`, and no event has its idempotency key; otherwise

@@ -1,5 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
-import type { Transaction } from "../database.js";
+import type { Database } from "../database.js";
 import type { EventsTable } from "../schema.js";
 import { done, type Steps } from "../steps.js";
 import { stateAfter, type TraceState, transitions } from "./lifecycle.js";
@@ -23,28 +23,43 @@ type Transition = [
  * does not decide over what was done about it. So logs with the same events agree on it.
  */
 export function* readHeads(
-  tx: Transaction,
+  tx: Database,
   table: EventsTable<any>,
   traceIds: readonly string[],
   withStates: boolean,
 ): Steps<Map<string, TraceHead>> {
   if (traceIds.length === 0) return new Map();
+  const rows = tx.values(sql`select trace.value, ${headColumns(table, withStates)}
+    from json_each(${JSON.stringify(traceIds)}) as trace`);
+  return yield* headsFrom(tx, table, yield* done(rows as HeadRow[]));
+}
+
+/** What `headsFrom` has to know: the seq of the last event to arrive, and the transition with the greatest id. */
+export type HeadRow = [traceId: string, seq: number | null, greatest: string | null];
+
+/** The columns after the first, for each `trace`. */
+export function headColumns(table: EventsTable<any>, withStates: boolean): SQL {
   // Seqs are in the index of traces, but not in order. It is read without the rows: one more index would cost
-  // every append.
-  const rows = tx.values(sql`select (select max(seq) from ${table} where trace_id = trace.value), (
-      ${withStates ? transition(table, sql`e.trace_id = trace.value`) : null}
-    ) from json_each(${JSON.stringify(traceIds)}) as trace`);
+  // every append. As text, where it is put into JSON.
+  return sql`(select max(seq) from ${table} where trace_id = trace.value),
+    '' || (${withStates ? transition(table, sql`e.trace_id = trace.value`) : null})`;
+}
+
+export function* headsFrom(
+  db: Database,
+  table: EventsTable<any>,
+  rows: readonly HeadRow[],
+): Steps<Map<string, TraceHead>> {
   const heads = new Map<string, TraceHead>();
-  for (const [i, row] of (yield* done(rows as [number | null, string | null][])).entries()) {
-    const traceId = traceIds[i]!;
-    const last = row[1] === null ? undefined : yield* readDeciding(tx, table, traceId, row[1]);
-    heads.set(traceId, { seq: row[0] ?? "none", state: stateAfter(last?.[2] ?? null) });
+  for (const row of rows) {
+    const last = row[2] === null ? undefined : yield* readDeciding(db, table, row[0], row[2]);
+    heads.set(row[0], { seq: row[1] ?? "none", state: stateAfter(last?.[2] ?? null) });
   }
   return heads;
 }
 
 function* readDeciding(
-  tx: Transaction,
+  tx: Database,
   table: EventsTable<any>,
   traceId: string,
   greatest: string,

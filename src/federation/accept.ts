@@ -1,7 +1,7 @@
 import { checkTotal } from "../append.js";
 import { countIn, hashBefore } from "../chain.js";
 import { ConflictError, findClashes, placeOf } from "../conflict.js";
-import { checkTransaction, type Result, type Transaction } from "../database.js";
+import { checkTransaction, type Database, type Result, type Transaction } from "../database.js";
 import { type DriftOptions, driftBound } from "../drift.js";
 import {
   type Action,
@@ -65,17 +65,24 @@ export function accept<X extends Transaction, A extends Actions = Action>(
   options?: AcceptOptions<A>,
 ): Result<X, Accepted<A>[]> {
   checkTransaction(tx);
+  const { log, batch, bound, judging } = checkedPage(page, options);
+  return inTurn(tx, () => acceptAll(tx, log, batch, bound, judging));
+}
+
+/** The page, encoded, and what is to be known of the options. */
+export function checkedPage(page: unknown, options: AcceptOptions<any> | undefined) {
   if (!isArray(page)) {
     throw new InputError("INVALID_EVENT", "page", `must be an array, got ${shapeOf(page)}`);
   }
-  const { table, now, maxDrift, verify, ...limits } = checkedOptions(options);
+  const { table, now, maxDrift, verify, maxDataBytes } = checkedOptions(options);
+  const limits: EventLimits = maxDataBytes === undefined ? {} : { maxDataBytes };
   const batch = entriesOf(page, "events", "BATCH_TOO_LARGE").map((event, i) =>
     encodeForeign(event, `events[${i}].`, limits),
   );
   checkTotal(batch);
   if (verify !== undefined) checkFunction(verify, "INVALID_FUNCTION", "verify");
   const bound = driftBound({ now, maxDrift } as DriftOptions);
-  return inTurn(tx, () => acceptAll(tx, tableOf({ table }), batch, bound, { verify }));
+  return { log: tableOf({ table }), batch, bound, judging: { verify } };
 }
 
 export interface Judging {
@@ -89,6 +96,9 @@ export interface Judging {
   shared?: Map<string, number>;
 }
 
+/** How the events that are new here come into the log. */
+export type Insert = typeof insertForeign;
+
 function refuseAll(error: ConflictError): never {
   throw error;
 }
@@ -99,17 +109,18 @@ function refuseAll(error: ConflictError): never {
  * the answer is about the others.
  */
 export function* acceptAll(
-  tx: Transaction,
+  tx: Database,
   table: EventsTable<any>,
   batch: readonly EncodedEvent[],
   bound: string,
   judging: Judging,
+  insert: Insert = insertForeign,
 ): Steps<Accepted<any>[]> {
   const cortexIds = batch.map(({ event }) => event.cortexId);
   const known = yield* readKnown(tx, table, cortexIds);
   const existing = yield* findClashes(tx, table, batch, true);
   const { taken, fresh } = sift(batch, existing, known, judging);
-  const inserted = yield* insertForeign(tx, table, fresh);
+  const inserted = yield* insert(tx, table, fresh);
   const stored = new Map([...existing, ...inserted].map((event) => [event.id, event]));
   const added = new Set(inserted.map(({ id }) => id));
   return taken.map(({ event: { id } }): Accepted<any> => {

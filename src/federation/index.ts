@@ -1,4 +1,5 @@
 export { type Accepted, type AcceptOptions, accept, type Verify } from "./accept.js";
+export { acceptBatch } from "./accept-batch.js";
 export { type HttpPeerOptions, httpPeer } from "./http-peer.js";
 export { type MissingOptions, missing } from "./missing.js";
 export { databasePeer, type Peer } from "./peer.js";

@@ -1,3 +1,4 @@
+import { type BatchDatabase, checkBatchDatabase } from "../atomic-batch.js";
 import type { ConflictError } from "../conflict.js";
 import { checkDatabase, checkTransaction, type Database, type Transaction } from "../database.js";
 import { driftBound } from "../drift.js";
@@ -18,6 +19,7 @@ import { tableOf } from "../table.js";
 import type { VectorClock } from "../vector-clock.js";
 import { checkSignal, nextTurn } from "../wait.js";
 import { type Accepted, acceptAll, type Verify } from "./accept.js";
+import { acceptAtomically } from "./accept-batch.js";
 import { checkedFrontier, compareAll } from "./compare.js";
 import { pageOf, piecesOf } from "./page.js";
 import { checkedPeer, type Later, type Peer } from "./peer.js";
@@ -38,8 +40,11 @@ export interface PullOptions<A extends Actions = Action> extends ReadOptions<A>,
   cortexes?: (cortexId: string) => boolean;
   /** Whether this signature of the hash is the cortex's own: see `accept`. */
   verify?: Verify;
-  /** How to run a transaction. Default `db.transaction`; on libsql, pass `writeTransaction`. */
-  transaction?: (write: (tx: any) => Promise<Accepted<A>[]>) => Promise<Accepted<A>[]>;
+  /**
+   * How to run a transaction. Default `db.transaction`; on a libsql file, pass `writeTransaction`. `"batch"`: without
+   * one, by `acceptBatch`. That is the default on D1, and saves round trips to a libsql server.
+   */
+  transaction?: ((write: (tx: any) => Promise<Accepted<A>[]>) => Promise<Accepted<A>[]>) | "batch";
 }
 
 /**
@@ -125,16 +130,34 @@ function checkedPull(db: Database, options: PullOptions<any> | undefined) {
   if (onProgress !== undefined) checkFunction(onProgress, "INVALID_FUNCTION", "onProgress");
   if (cortexes !== undefined) checkFunction(cortexes, "INVALID_FUNCTION", "cortexes");
   if (verify !== undefined) checkFunction(verify, "INVALID_FUNCTION", "verify");
-  if (transaction !== undefined) checkFunction(transaction, "INVALID_FUNCTION", "transaction");
+  const isBatch = transaction === "batch" || (transaction === undefined && isD1(db));
+  if (isBatch) checkBatchDatabase(db);
+  else if (transaction !== undefined) checkFunction(transaction, "INVALID_FUNCTION", "transaction");
   if (maxDataBytes !== undefined) checkMaxDataBytes(maxDataBytes);
   const limits: EventLimits = maxDataBytes === undefined ? {} : { maxDataBytes };
   const transact = (transaction ?? db.transaction.bind(db)) as Transact;
   const log = tableOf({ table });
+  const patience = signal ? { signal } : {};
   return {
     ...{ signal, onProgress, limit, limits, table: log, cortexes: cortexes ?? (() => true) },
-    transaction: (batch: readonly EncodedEvent[], shared: ReadonlyMap<string, number>) =>
-      acceptIn(transact, log, batch, shared, verify),
+    transaction: async (
+      batch: readonly EncodedEvent[],
+      shared: ReadonlyMap<string, number>,
+    ): Promise<Outcome> => {
+      if (batch.length === 0) return { accepted: [], conflicts: [], shared };
+      if (!isBatch) return acceptIn(transact, log, batch, shared, verify);
+      const judging = { verify, shared };
+      const page = { batch, bound: driftBound({}), judging, extent: "what is good" } as const;
+      return acceptAtomically(db as BatchDatabase, log, page, patience);
+    },
   };
+}
+
+/** By its client, which runs single statements and batches, and no transaction. */
+function isD1(db: Database): boolean {
+  const { $client } = db as { $client?: unknown };
+  const { prepare, batch, transaction } = Object($client) as Record<string, unknown>;
+  return typeof prepare === "function" && typeof batch === "function" && transaction === undefined;
 }
 
 type Transact = (write: (tx: Transaction) => Later<Accepted<any>[]>) => Later<Accepted<any>[]>;
@@ -147,7 +170,6 @@ async function acceptIn(
   before: ReadonlyMap<string, number>,
   verify: Verify | undefined,
 ): Promise<Outcome> {
-  if (batch.length === 0) return { accepted: [], conflicts: [], shared: before };
   let last: Outcome | undefined;
   const answer = await transaction((tx) => {
     checkTransaction(tx);

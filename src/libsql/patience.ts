@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { DeadlineError } from "../deadline-error.js";
 import { checkedOptions } from "../input-error.js";
 import { checkMilliseconds, checkSignal } from "../wait.js";
-import { DeadlineError } from "./deadline-error.js";
 
 export interface WriteOptions {
   /** How long to wait for the turn and for other processes, in milliseconds from the call. Default 10,000. */

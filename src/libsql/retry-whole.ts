@@ -1,7 +1,7 @@
 import { type Client, LibsqlError } from "@libsql/client";
+import { DeadlineError } from "../deadline-error.js";
 import { nextTurn } from "../wait.js";
 import type { LibsqlDatabase } from "./database.js";
-import { DeadlineError } from "./deadline-error.js";
 import type { Patience } from "./patience.js";
 
 /** The last turn on each client. */

@@ -1,4 +1,4 @@
-import { DeadlineError } from "./deadline-error.js";
+import { DeadlineError } from "../deadline-error.js";
 import { isTurnOver } from "./event-loop-turn.js";
 import { isBusy } from "./native.js";
 import { type Patience, pollPause } from "./patience.js";

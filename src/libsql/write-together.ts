@@ -1,6 +1,6 @@
 import { type Client, LibsqlError } from "@libsql/client";
+import { DeadlineError } from "../deadline-error.js";
 import type { AnySchema, LibsqlDatabase, LibsqlTransaction } from "./database.js";
-import { DeadlineError } from "./deadline-error.js";
 import { withHandedOver } from "./hand-over.js";
 import { LibsqlFileError } from "./libsql-file-error.js";
 import { LocalClient } from "./local-client.js";

@@ -6,6 +6,7 @@ import { commitRace } from "./commit-race.js";
 import { consumers } from "./consumers.js";
 import { crash } from "./crash.js";
 import { crossProcess } from "./cross-process.js";
+import { d1 } from "./d1.js";
 import { disk } from "./disk.js";
 import { faults } from "./faults.js";
 import { flat } from "./flat.js";
@@ -40,6 +41,7 @@ const harnesses = [
   clock,
   simulation,
   pullScale,
+  d1,
 ];
 const COLUMNS = ["fault", "what ran", "count", "result", "required", ""];
 const WIDTHS = [18, 70, 14, 0, 0];

@@ -1,6 +1,7 @@
 import { batches, queries } from "./batches.js";
 import { consuming, notConsuming } from "./consuming.js";
 import { cortex } from "./cortex.js";
+import { cortexBatches, trips } from "./cortex-batch.js";
 import { type Log, migrationFor } from "./log.js";
 import { reading } from "./reading.js";
 import { tracked } from "./tracked.js";
@@ -24,11 +25,12 @@ export async function keepPromises(
   const tables = ["create table notes (id text)"];
   for (const name of ["events", "other"]) tables.push(...migrationFor(migrations, name));
   const log = await open(tables);
-  const { transaction, db } = log;
+  const { transaction, db, ...counted } = log;
   await log.close();
   const promises: Record<string, (log: any) => unknown> = {
     ...{ ...writing, ...reading, ...queries },
-    ...(typeof db.batch === "function" ? batches : {}),
+    ...(typeof db.batch === "function" ? { ...batches, ...cortexBatches } : {}),
+    ...(counted.trips ? trips : {}),
     ...(transaction ? { ...transactions, ...cortex, ...tracked, ...consuming } : notConsuming),
   };
   await keepAll(promises, () => open(tables), report);

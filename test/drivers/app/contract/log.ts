@@ -17,6 +17,8 @@ export interface Log {
   /** Runs one statement. */
   run(statement: string): Promise<unknown>;
   close(): void | Promise<void>;
+  /** How many requests went over the wire, where they are counted. */
+  trips?(): number;
 }
 
 export type TransactionalLog = Log & Required<Pick<Log, "transaction">>;

@@ -56,8 +56,15 @@ async function betterSqlite(
 }
 
 /** A database of the server at this address, emptied: each test has it for itself. */
-export const libsqlServer = async (url: string, statements: readonly string[]) =>
-  libsql(url, [...DROPS, ...statements]);
+export const libsqlServer = async (url: string, statements: readonly string[]): Promise<Log> => {
+  let count = 0;
+  const counting: typeof fetch = (...request) => {
+    count++;
+    return fetch(...request);
+  };
+  const log = await libsql(url, [...DROPS, ...statements], { fetch: counting });
+  return url.startsWith("http") ? { ...log, trips: () => count } : log;
+};
 
 export const local: Record<string, Open> = {
   "libsql :memory:": (statements) => libsql(":memory:", statements),
