@@ -410,6 +410,21 @@ describe.each(names)("consume on %s", (driver) => {
     expect(await lag(db, "notes")).toMatchObject({ seq: 4 });
   });
 
+  test("what was applied from a place that is not the consumer's any more is rolled back, and applied from the new one", async () => {
+    const { db, given } = await open(4);
+    await resetConsumer(db, "notes", { to: 2 });
+    const note = noting(db);
+    let resets = 0;
+    const handle = (tx: any, events: StoredEvent[]) => {
+      // The reset is rolled back with the rest, as one by another process could not come between.
+      const reset = resets++ === 0 ? resetConsumer(tx, "notes", { to: 1 }) : undefined;
+      return isSync(db) ? note(tx, events) : Promise.resolve(reset).then(() => note(tx, events));
+    };
+    await consumeTo(db, 4, given, handle);
+    expect(resets).toBe(2);
+    expect(await appliedSeqs(db)).toEqual([3, 4]);
+  });
+
   test("a log of another name has consumers of its own", async () => {
     const { db, given } = await open(2);
     const table = createEventsTable("audit");
