@@ -394,6 +394,22 @@ const recipes: Record<string, Recipe | typeof constant | typeof errors> = {
     check: (_, answer) =>
       expect(answer).toMatchObject({ stored: expect.any(Number), refused: expect.any(Array) }),
   },
+  salvage: {
+    writes: true,
+    args: (world) => [
+      worlds[0]!.db,
+      world.db,
+      root.openCortex({ id: root.newULID(), origin: "salvage" }),
+      {
+        ...{ signal: openSignal(), limit: 10, table: root.events, oldTable: root.events },
+        transaction: (write: any) => world.write(write),
+      },
+    ],
+    check: (_, answer) =>
+      expect(answer).toEqual({
+        ...{ salvaged: expect.any(Number), copied: expect.any(Number), present: expect.any(Number) },
+      }),
+  },
   serveLog: {
     args: ({ db }) => [db, { cortexId: ALPHA, authorize: () => true, table: root.events }],
     call: async (_, fn, args) => {

@@ -4,13 +4,13 @@ import { checkDatabase, checkTransaction, type Database, type Transaction } from
 import { type Action, type Actions, MAX_TEXT, type StoredEvent } from "../event.js";
 import { feed } from "../feed.js";
 import { checkULID } from "../field.js";
-import { checkedOptions, checkFunction, InputError, reading, shapeOf } from "../input-error.js";
+import { checkedOptions, checkFunction, InputError, isArray, reading, shapeOf } from "../input-error.js";
 import type { ReadOptions } from "../read.js";
 import type { EventsTable } from "../schema.js";
 import { checkLimit } from "../select.js";
 import { done, isPending, run, type Steps } from "../steps.js";
 import { tableOf } from "../table.js";
-import { checkSignal, nextTurn } from "../wait.js";
+import { checkSignal, disregard, nextTurn } from "../wait.js";
 import type { Later } from "./peer.js";
 
 export interface SalvageOptions<A extends Actions = Action> extends ReadOptions<A> {
@@ -116,21 +116,39 @@ function* salvagePage(
   page: readonly StoredEvent<any>[],
 ): Steps<SalvageReport> {
   const ids = JSON.stringify(page.map(({ id }) => id));
-  const rows = yield* done(
-    tx.values(sql`select id from ${table} where id in (select value from json_each(${ids}))`) as [string][],
-  );
-  const held = new Set(rows.map((row) => row[0]));
+  const rows = tx.values(sql`select id from ${table} where id in (select value from json_each(${ids}))`);
+  const isLater = isPending(rows);
+  const held = new Set((yield* done(rows as [string][])).map((row) => row[0]));
   const lacking = page.filter(({ id }) => !held.has(id));
   const local = lacking.filter(({ vclock }) => !vclock).map(({ seq: _, ...event }) => event);
   const mutations = lacking.filter(({ vclock }) => vclock).map(mutationOf);
   const [end] = yield* done(tx.values(sql`select ifnull(max(seq), 0) from ${table}`) as [[number]]);
-  const isNew = ({ seq }: StoredEvent<any>) => seq > Number(end[0]);
   const copies =
     local.length > 0 ? yield* done(append(tx, local as never, { table, maxDataBytes: MAX_TEXT })) : [];
   // What was salvaged before is answered with the event that it was salvaged as.
-  const answers = mutations.length > 0 ? yield* done(writer.append(tx, mutations)) : [];
-  const [copied, salvaged] = [copies, answers].map((all) => (all as StoredEvent<any>[]).filter(isNew).length);
-  return { salvaged: salvaged!, copied: copied!, present: page.length - salvaged! - copied! };
+  const answers = mutations.length > 0 ? writer.append(tx, mutations) : [];
+  if (isPending(answers) && !isLater) {
+    disregard(answers);
+    throw new InputError(
+      "INVALID_FUNCTION",
+      "cortex.append",
+      "answers with a promise on a synchronous driver",
+    );
+  }
+  const copied = newOf(copies, local.length, Number(end[0]));
+  const salvaged = newOf(yield* done(answers), mutations.length, Number(end[0]));
+  return { salvaged, copied, present: page.length - salvaged - copied };
+}
+
+/** How many of the events that an append has answered with came after the end of the log. */
+function newOf(answers: unknown, count: number, end: number): number {
+  return reading("cortex", () => {
+    if (isArray(answers) && answers.length === count) {
+      return answers.filter((event) => Number((event as StoredEvent<any>).seq) > end).length;
+    }
+    const problem = `must append, and answer with ${count} events, got ${shapeOf(answers)}`;
+    throw new InputError("INVALID_FUNCTION", "cortex.append", problem);
+  });
 }
 
 /** The same change, as a request that can be told from others by the event that recorded it. */
