@@ -36,7 +36,7 @@ function testMajor(major: Major, address: string): void {
     return;
   if (wanted.length === 0) {
     testTypes(app, check);
-    testKit(app, check);
+    testKit(app, major, check);
   }
   if (wanted.every((word) => "round trips".includes(word))) {
     check("an operation sends as many requests as docs/drivers.md tells", () => {
