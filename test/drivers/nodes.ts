@@ -1,6 +1,6 @@
 /**
  * The main suite on newer versions of Node, whose programs npm has: `npm run test:nodes`, or on one of them,
- * `npm run test:nodes -- 24`. better-sqlite3 is compiled for each, once, which takes a minute or two; what is found
+ * `npm run test:nodes -- 24`, or only some files, `npm run test:nodes -- 24 test/append`. better-sqlite3 is compiled for each, once, which takes a minute or two; what is found
  * below .data/nodes is used again.
  */
 import { cpSync, existsSync, mkdirSync, rmSync } from "node:fs";
@@ -9,7 +9,10 @@ import { attempt, run } from "../consumer/command.js";
 import { installPinned, REPO } from "./install.js";
 
 const ADDON = "node_modules/better-sqlite3/build/Release/better_sqlite3.node";
-const versions = process.argv.length > 2 ? process.argv.slice(2) : ["22", "24"];
+const args = process.argv.slice(2);
+const wanted = args.filter((arg) => /^\d+$/.test(arg));
+const versions = wanted.length > 0 ? wanted : ["22", "24"];
+const files = args.filter((arg) => !/^\d+$/.test(arg));
 const tools = installPinned("tools");
 const counts = { passed: 0, failed: 0 };
 
@@ -24,7 +27,7 @@ function testOn(version: string): void {
   const { status, stdout, stderr } = attempt(
     folder,
     program,
-    ["node_modules/vitest/vitest.mjs", "run", "--reporter=dot"],
+    ["node_modules/vitest/vitest.mjs", "run", "--reporter=dot", ...files],
     { PATH: `${join(node, "bin")}:${process.env.PATH}` },
     1_200_000,
   );
