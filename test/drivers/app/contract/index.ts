@@ -4,7 +4,7 @@ import { cortex } from "./cortex.js";
 import { cortexBatches, trips } from "./cortex-batch.js";
 import { type Log, migrationFor } from "./log.js";
 import { reading } from "./reading.js";
-import { tracked } from "./tracked.js";
+import { tracked, trackedBatches } from "./tracked.js";
 import { transactions } from "./transactions.js";
 import { writing } from "./writing.js";
 
@@ -29,7 +29,7 @@ export async function keepPromises(
   await log.close();
   const promises: Record<string, (log: any) => unknown> = {
     ...{ ...writing, ...reading, ...queries },
-    ...(typeof db.batch === "function" ? { ...batches, ...cortexBatches } : {}),
+    ...(typeof db.batch === "function" ? { ...batches, ...cortexBatches, ...trackedBatches } : {}),
     ...(counted.trips ? trips : {}),
     ...(transaction ? { ...transactions, ...cortex, ...tracked, ...consuming } : notConsuming),
   };

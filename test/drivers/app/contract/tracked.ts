@@ -3,7 +3,7 @@ import { feed, fold, openCortex } from "drizzle-event-log";
 import { rowData, track } from "drizzle-event-log/tracked";
 import { eq, sql } from "drizzle-orm";
 import { blob, customType, integer, primaryKey, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
-import { ALPHA, caught, errorOf, type TransactionalLog, then } from "./log.js";
+import { ALPHA, caught, errorOf, type Log, type TransactionalLog, then } from "./log.js";
 
 class Money {
   constructor(readonly cents: number) {}
@@ -54,7 +54,7 @@ const full = {
   ...{ json: { a: [1, null] }, bytes: Buffer.from([0, 255]) },
 };
 
-async function withItems(log: TransactionalLog): Promise<void> {
+async function withItems(log: Log): Promise<void> {
   await log.run("drop table if exists items");
   await log.run(DDL);
 }
@@ -160,5 +160,35 @@ export const tracked: Record<string, (log: TransactionalLog) => unknown> = {
     );
     await transaction((tx) => trackedItems.delete(tx, cortex, sql`true`));
     assert.equal((await feed(db)).length, 360);
+  },
+};
+
+/** And without transactions, where the rows are known. */
+export const trackedBatches: Record<string, (log: Log) => unknown> = {
+  async "the mutations of known rows go with them in a cortex's batch"(log) {
+    await withItems(log);
+    const { db } = log;
+    const row = { ...full, n: 1, flag: null, trashed: null, big: null, bytes: null };
+    const ofRow = eq(items.n, 1);
+    const created = await cortex.batch(db, trackedItems.mutations(undefined, row), [
+      db.insert(items).values(row),
+    ]);
+    const next = { ...row, title: "Oats", secret: "another" };
+    const change = trackedItems
+      .mutations(row, next)
+      .map((one) => ({ ...one, expect: created.events[0]!.seq }));
+    const write = () => cortex.batch(db, change, [db.update(items).set(next).where(ofRow)]);
+    await write();
+    assert.equal((await errorOf(write)).code, "STALE_HEAD");
+    const rows: any[] = await db.select().from(items);
+    const history = await feed(db);
+    const folded = fold(history, trackedItems.reducer, undefined);
+    assert.deepEqual(folded, rowData(items, rows[0], { omit: ["secret"] }));
+    await cortex.batch(db, trackedItems.mutations(next, undefined), [db.delete(items).where(ofRow)]);
+    assert.deepEqual(
+      (await feed(db)).map(({ action }) => action),
+      ["create", "update", "purge"],
+    );
+    assert.doesNotMatch(JSON.stringify(history), /s3cret|another/);
   },
 };
