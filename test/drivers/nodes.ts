@@ -1,7 +1,7 @@
 /**
- * The main suite on newer versions of Node, whose programs npm has: `npm run test:nodes`, or on one of them,
- * `npm run test:nodes -- 24`, or only some files, `npm run test:nodes -- 24 test/append`. better-sqlite3 is compiled for each, once, which takes a minute or two; what is found
- * below .data/nodes is used again.
+ * The main suite on newer versions of Node, whose programs npm has: `npm run test:nodes`; on one of them, or only some
+ * files of it, `npm run test:nodes -- 24 test/append`. better-sqlite3 is compiled for each, once, which takes a minute or
+ * two; what is found below .data/nodes is used again.
  */
 import { cpSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
