@@ -29,8 +29,8 @@ function prepareEvents(directory: string, sizes: readonly number[], migrations: 
     if (name.endsWith(".sql")) db.exec(readFileSync(join(migrations, name), "utf8"));
   }
   const insert = db.prepare(`insert into events
-    (id, action, trace_id, cortex_id, origin, timestamp, data, vclock, counter)
-    select ${Array.from({ length: 9 }, (_, i) => `value->>${i}`).join(", ")} from json_each(?)`);
+    (id, action, trace_id, cortex_id, origin, timestamp, data, vclock, counter, proof)
+    select ${Array.from({ length: 10 }, (_, i) => `value->>${i}`).join(", ")} from json_each(?)`);
   const files = new Map<number, string>();
   let n = 0;
   for (const size of sizes) {

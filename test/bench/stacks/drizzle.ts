@@ -3,6 +3,7 @@ import { asc, desc, eq, gt } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/libsql";
 import type { BenchEvent } from "../content.js";
 import { events } from "./package.js";
+import { proofOf } from "./sql.js";
 import type { Log, Stack } from "./stack.js";
 
 // SQLite takes 32,766 parameters in a statement.
@@ -38,7 +39,7 @@ export const plainDrizzle: Stack = {
 };
 
 function rowOf(event: BenchEvent) {
-  return { ...event, counter: event.vclock?.[event.cortexId] };
+  return { ...event, counter: event.vclock?.[event.cortexId], proof: proofOf(event) };
 }
 
 async function asEvents(query: PromiseLike<unknown[]>): Promise<BenchEvent[]> {

@@ -2,7 +2,7 @@
 import type { BenchEvent } from "../content.js";
 
 export const INSERT = `insert into events
-  (id, action, trace_id, cortex_id, origin, timestamp, data, vclock, counter) values (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  (id, action, trace_id, cortex_id, origin, timestamp, data, vclock, counter, proof) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 const EVENT = `id, action, trace_id as traceId, cortex_id as cortexId, origin, timestamp, data, vclock`;
 const COLUMNS = `seq, ${EVENT}`;
@@ -27,11 +27,19 @@ export const LOOKS = {
   },
 };
 
+/** As long as one, and proving nothing: only this package makes a hash. */
+const PROOF = `${"0".repeat(64)}.${"0".repeat(32)}`;
+
+export function proofOf({ vclock }: BenchEvent): string | null {
+  return vclock ? PROOF : null;
+}
+
 export function valuesOf(e: BenchEvent): (string | number | null)[] {
   const clock = e.vclock ? JSON.stringify(e.vclock) : null;
   const counter = e.vclock?.[e.cortexId] ?? null;
   const { id, action, traceId, cortexId, origin, timestamp, data } = e;
-  return [id, action, traceId, cortexId, origin, timestamp, JSON.stringify(data), clock, counter];
+  const proof = proofOf(e);
+  return [id, action, traceId, cortexId, origin, timestamp, JSON.stringify(data), clock, counter, proof];
 }
 
 /** Parses the JSON columns in place. */
