@@ -138,14 +138,16 @@ export function parseJson(text: string, field: string): unknown {
  */
 export function canonicalJson(value: unknown): string {
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
-  let fields = "";
-  for (const key of Object.keys(value).sort()) {
-    const field = value[key as never];
-    if (field === undefined) continue;
-    fields += `${fields && ","}${JSON.stringify(key)}:${canonicalJson(field)}`;
+  let text = "";
+  if (Array.isArray(value)) {
+    for (const entry of value) text += `${text && ","}${canonicalJson(entry)}`;
+    return `[${text}]`;
   }
-  return `{${fields}}`;
+  for (const key of Object.keys(value).sort()) {
+    const field = value[key as never] as unknown;
+    if (field !== undefined) text += `${text && ","}${JSON.stringify(key)}:${canonicalJson(field)}`;
+  }
+  return `{${text}}`;
 }
 
 /** Whether two JSON values say the same: the order of an object's keys does not matter. */

@@ -57,13 +57,16 @@ async function fill(): Promise<void> {
   }
 }
 
-/** Events with a clock of 256 entries each and no data. */
+/** Events with a clock of 256 entries each, but the first 255, and no data. */
 async function fillClocks(): Promise<void> {
   const db = await open(file);
-  const others = Array.from({ length: 255 }, () => [newULID(), 2 ** 53 - 1]);
+  const others = Array.from({ length: 255 }, () => newULID());
+  const all = Object.fromEntries(others.map((id) => [id, 1]));
   const batch = Array.from({ length: COUNT }, (_, i): NewEvent => {
-    const vclock = { ...Object.fromEntries(others), [ALPHA]: i + 1 };
-    return { action: "update", traceId: "trace", cortexId: ALPHA, origin: "o", vclock };
+    const cortexId = others[i] ?? ALPHA;
+    // The others' first events know nothing of each other, ALPHA's know them all.
+    const vclock = cortexId === ALPHA ? { ...all, [ALPHA]: i + 1 - others.length } : { [cortexId]: 1 };
+    return { action: "update", traceId: "trace", cortexId, origin: "o", vclock };
   });
   while (batch.length > 0) await db.transaction((tx) => append(tx, batch.splice(0, 1000)));
 }

@@ -10,6 +10,7 @@ import {
   ulidFactory,
   ulidTime,
 } from "drizzle-event-log";
+import { accept, missing } from "drizzle-event-log/federation";
 import { writeTransaction } from "drizzle-event-log/libsql";
 import fc from "fast-check";
 import { seeded } from "../fixture.js";
@@ -181,10 +182,9 @@ function naiveNode(n: number, db: Log, randomness: () => number): Node {
   return self;
 }
 
-/** Copies what the other log has, in the order of its arrival there. */
+/** Copies what the other log has and this one lacks, in the order of its arrival there. */
 async function sync(from: Log, to: Log): Promise<void> {
-  const events = (await feed(from)).map(({ seq: _, ...event }) => event);
-  await writeTransaction(to, (tx) => append(tx, events));
+  await writeTransaction(to, async (tx) => accept(tx, await missing(from, await logClock(tx))));
 }
 
 /** A third node's event, from years ahead; each of them is from another cortex. */

@@ -132,7 +132,9 @@ function plainOf(log: Log, spec: typeof plainEvent extends fc.Arbitrary<infer T>
     }
     return { ...event, id, ...(changed === "origin" && { origin: "another" }) };
   }
-  const vclock = badClock ? { [ALPHA]: 0 } : counter === null ? undefined : { [rest.cortexId]: counter };
+  // Mostly its cortex's next.
+  const own = counter === 3 ? counter : (clockOf(log)[rest.cortexId] ?? 0) + 1;
+  const vclock = badClock ? { [ALPHA]: 0 } : counter === null ? undefined : { [rest.cortexId]: own };
   const { id, ...fields } = rest;
   return {
     ...{ ...fields, origin: "peer" },
@@ -194,9 +196,9 @@ function changeOf(log: Log, spec: typeof change extends fc.Arbitrary<infer T> ? 
     return { action: spec.changed ? "note" : action, traceId, ...optional({ data, actor, idempotencyKey }) };
   }
   const { traceId, action, data, actor, idempotencyKey } = spec;
-  const heads: Record<string, string | undefined> = {
-    head: byId(log.filter((event) => event.traceId === traceId)).at(-1)?.id ?? "none",
-    other: IDS[0],
+  const heads: Record<string, number | string> = {
+    head: log.findLast((event) => event.traceId === traceId)?.seq ?? "none",
+    other: 1,
     none: "none",
     bad: "bad",
   };

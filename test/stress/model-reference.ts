@@ -22,7 +22,7 @@ export interface Change {
   actor?: string;
   data?: unknown;
   idempotencyKey?: string;
-  expect?: string;
+  expect?: number | string;
 }
 
 export const MAX_DRIFT = 5 * 60_000;
@@ -58,8 +58,20 @@ export function predictAppend(log: Log, events: readonly NewEvent[]): Prediction
   const fresh = kept
     .filter(({ id }, i) => ![...log, ...kept.slice(0, i)].some((other) => other.id === id))
     .map((event, i) => ({ ...event, seq: log.length + i + 1 }));
+  if (hasGap(log, fresh)) return { error: "GAP" };
   const stored = [...log, ...fresh];
   return { answer: full.map((event) => stored.find(({ id }) => id === answers.get(event)!.id)!), fresh };
+}
+
+/** Whether an event is not its cortex's next, or counts one that is not there. */
+function hasGap(log: Log, fresh: Log): boolean {
+  const known: Record<string, number> = { ...clockOf(log) };
+  return fresh.some((event) => {
+    const { cortexId, vclock = {} } = event;
+    const isNext = counterOf(event) === undefined || counterOf(event) === (known[cortexId] ?? 0) + 1;
+    if (counterOf(event) !== undefined) known[cortexId] = counterOf(event)!;
+    return !isNext || Object.entries(vclock).some(([id, count]) => count > (known[id] ?? 0));
+  });
 }
 
 /** What is wrong with the first event that clashes with one before it. */
@@ -132,7 +144,8 @@ export function predictCortex(
     }
     const { action, traceId } = change;
     const trace = stored.filter((event) => event.traceId === traceId);
-    const head = greatest(trace.map((event) => event.id)) || "none";
+    if (expect !== undefined && trace.some(({ seq }) => seq > log.length)) return { error: "INVALID_EXPECT" };
+    const head = trace.at(-1)?.seq ?? "none";
     if (expect !== undefined && expect !== head) return { error: "STALE_HEAD" };
     if (writer.lifecycle && !allows(stateOf(trace), action)) return { error: "LIFECYCLE" };
     const clock = clockOf(stored);
@@ -176,8 +189,19 @@ export function clockOf(log: Log): VectorClock {
 export const byId = (log: Log) => [...log].sort((a, b) => (a.id < b.id ? -1 : 1));
 
 function stateOf(trace: Log): string {
-  const last = byId(trace.filter(({ action }) => Object.hasOwn(STATES, action))).at(-1);
+  const transitions = byId(trace.filter(({ action }) => Object.hasOwn(STATES, action)));
+  let last = transitions.at(-1);
+  for (let next = last; next; last = next ?? last) {
+    const before = next;
+    next = transitions.findLast((one) => one.id < before.id && one.seq > before.seq && knows(one, before));
+  }
   return last ? Object.values(STATES[last.action]!)[0]! : "none";
+}
+
+/** Whether an event was made in the knowledge of one that was there before it. */
+function knows(later: StoredEvent, { cortexId, ...earlier }: StoredEvent): boolean {
+  const counter = counterOf({ cortexId, ...earlier } as StoredEvent);
+  return counter === undefined || later.vclock === undefined || (later.vclock[cortexId] ?? 0) >= counter;
 }
 
 function allows(state: string, action: string): boolean {
@@ -195,7 +219,7 @@ function samePlace(a: StoredEvent, b: StoredEvent): boolean {
 }
 
 /** Of the wrong values that the commands make, in the order in which they are looked at. */
-function eventError(event: NewEvent & { expect?: string }): string | undefined {
+function eventError(event: NewEvent & { expect?: number | string }): string | undefined {
   const { id, action, traceId, data, vclock, cortexId, idempotencyKey, expect } = event;
   if (expect === "bad") return "INVALID_EXPECT";
   if (id !== undefined && id !== id.toUpperCase()) return "INVALID_ID";

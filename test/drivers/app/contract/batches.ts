@@ -19,15 +19,19 @@ export const queries: Record<string, (log: Log) => unknown> = {
   },
 
   async "a query that conflicts writes nothing"({ db }) {
-    await appendQuery(db, event({ id: idAt(1), vclock: { [ALPHA]: 1 }, idempotencyKey: "k" }));
+    await appendQuery(db, event({ id: idAt(1), idempotencyKey: "k" }));
     for (const over of [
       { id: idAt(1), data: 1 },
-      { vclock: { [ALPHA]: 1 } },
       { idempotencyKey: "k", data: 1 },
     ]) {
       await errorOf(async () => appendQuery(db, [event({ id: idAt(9) }), event(over)]));
     }
     assert.deepEqual(ids(await feed(db)), [idAt(1)]);
+  },
+
+  async "a query takes no clock: it cannot make the proof"({ db }) {
+    const error = await errorOf(() => appendQuery(db, event({ vclock: { [ALPHA]: 1 } })));
+    assert.equal(error.code, "INVALID_VCLOCK");
   },
 
   async "the clock and what another lacks are told"(log) {
