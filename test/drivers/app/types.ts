@@ -25,7 +25,7 @@ import {
   stateAt,
   type Transaction,
 } from "drizzle-event-log";
-import { type Accepted, accept, missing, type Peer, pull } from "drizzle-event-log/federation";
+import { type Accepted, accept, acceptBatch, missing, type Peer, pull } from "drizzle-event-log/federation";
 import { openLibsql, writeTogether, writeTransaction } from "drizzle-event-log/libsql";
 import { eq, getTableColumns, type InferInsertModel, type InferSelectModel } from "drizzle-orm";
 import type { drizzle as openSqlite } from "drizzle-orm/better-sqlite3";
@@ -238,6 +238,7 @@ interface Row {
   origin: string;
   actor: string | null;
   timestamp: string;
+  proof: string | null;
   data: unknown;
   meta: Readonly<Record<string, unknown>> | null;
   vclock: Readonly<Record<string, number>> | null;
@@ -296,6 +297,41 @@ export async function anAppendQueryGoesIntoABatch() {
   expectTypeOf(appendQuery(libsql, input).all()).toEqualTypeOf<Promise<Appended>>();
   // @ts-expect-error no such action
   appendQuery(libsql, { ...base, action: "nope" });
+}
+
+export async function aCortexWithoutATransaction() {
+  const cortex = openCortex({ id: "c", origin: "o" });
+  const change = { action: "create", traceId: "t" } as const;
+  const { event, results } = await cortex.batch(d1, change, [
+    d1.select().from(events),
+    appendQuery(d1, input),
+  ]);
+  expectTypeOf(event).toEqualTypeOf<StoredEvent>();
+  expectTypeOf(results![0][0]!.seq).toEqualTypeOf<number>();
+  expectTypeOf(results![1]).toEqualTypeOf<{ seq: number; id: string }[]>();
+  const many = await cortex.batch(libsql, [change], (stored) => [
+    libsql
+      .insert(events)
+      .values({ ...stored[0]!, seq: 1 })
+      .returning({ id: events.id }),
+  ]);
+  expectTypeOf(many.events).toEqualTypeOf<StoredEvent[]>();
+  expectTypeOf(many.results!).toEqualTypeOf<[{ id: string }[]]>();
+  expectTypeOf((await cortex.batch(proxy, change)).results).toEqualTypeOf<[] | undefined>();
+  expectTypeOf(acceptBatch(d1, [stored])).toEqualTypeOf<Promise<Accepted[]>>();
+  pull(d1, peer, { transaction: "batch" });
+  // @ts-expect-error results may be undefined: where the request was answered before, nothing is run
+  results[0];
+  // @ts-expect-error a synchronous driver has no batch
+  cortex.batch(sqlite, change);
+  // @ts-expect-error neither has a transaction
+  libsql.transaction((tx) => cortex.batch(tx, change));
+  // @ts-expect-error a query that was run is a promise
+  cortex.batch(d1, change, [d1.select().from(events).all()]);
+  // @ts-expect-error no such action
+  cortex.batch(d1, { action: "nope", traceId: "t" });
+  // @ts-expect-error a synchronous driver has no batch
+  acceptBatch(sqlite, [stored]);
 }
 
 // libsql ----------------------------------------------------------------------------------------------------------
