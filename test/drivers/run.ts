@@ -43,6 +43,12 @@ function testMajor(major: Major, address: string): void {
       run(app, process.execPath, ["--import", "tsx", "drivers/round-trips.ts", `http://${address}`]);
     });
   }
+  if (major === "v0" && wanted.every((word) => "op-sqlite".includes(word))) {
+    check("op-sqlite has no transaction in 0.45: what is rolled back stays", () => {
+      const { stdout } = run(app, process.execPath, ["--import", "tsx", "drivers/op-sqlite-rollback.ts"]);
+      assert.equal(stdout, "2\n");
+    });
+  }
   if (wanted.every((word) => "recipes".includes(word))) testRecipes(major, { app, tools, address }, check);
   for (const [driver, keep] of Object.entries(driversOf(major, app, address))) {
     if (wanted.every((word) => driver.includes(word))) testDriver(`${named}, ${driver}`, keep);
