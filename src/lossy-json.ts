@@ -3,6 +3,8 @@ import { InputError } from "./input-error.js";
 const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 // Longer than the plain digits of any double: nothing but needless zeros, or a number that is none.
 const MAX_NUMBER = 400;
+// Digits that any double holds: texts may be mostly such numbers, and to look at each by its decimals takes long.
+const MAX_PLAIN = 15;
 
 /**
  * Refuses an object's valid JSON text where JSON.parse would lose something: a number that it rounds, overflows
@@ -37,6 +39,11 @@ export function refuseLossyJson(text: string): void {
       key = text.slice(i, end + 1);
       i = end;
     } else if (char === "-" || (char >= "0" && char <= "9")) {
+      const plain = endOfPlain(text, i);
+      if (plain > i) {
+        i = plain - 1;
+        continue;
+      }
       const [token] = numberAt(text, i);
       if (!isExact(token)) {
         refuse("INVALID_NUMBER", "holds a number that JavaScript would change", path);
@@ -58,6 +65,13 @@ function endOfString(text: string, start: number): number {
     while (text[end - 1 - backslashes] === "\\") backslashes++;
     if (backslashes % 2 === 0) return end;
   }
+}
+
+/** Where a whole number ends that is so short that every double holds it; the start itself for any other. */
+function endOfPlain(text: string, start: number): number {
+  let end = start;
+  for (let code = text.charCodeAt(end); code >= 48 && code <= 57; code = text.charCodeAt(end)) end++;
+  return end - start > MAX_PLAIN || ".eE".includes(text[end] ?? " ") ? start : end;
 }
 
 function numberAt(text: string, start: number): RegExpExecArray {

@@ -394,6 +394,19 @@ const recipes: Record<string, Recipe | typeof constant | typeof errors> = {
     check: (_, answer) =>
       expect(answer).toMatchObject({ stored: expect.any(Number), refused: expect.any(Array) }),
   },
+  frontier: {
+    args: ({ db }) => [db, { table: root.events }],
+    check: (_, answer) => {
+      for (const { counter, hash } of Object.values<any>(answer)) {
+        expect(counter).toBeGreaterThan(0);
+        expect(hash).toMatch(/^[0-9a-f]{64}$/);
+      }
+    },
+  },
+  hashAt: {
+    args: ({ db }) => [db, ALPHA, 3, { table: root.events }],
+    check: (_, answer) => expect(answer ?? "0".repeat(64)).toMatch(/^[0-9a-f]{64}$/),
+  },
   salvage: {
     writes: true,
     args: (world) => [

@@ -18,10 +18,10 @@ export interface Piece {
 }
 
 // What is stored in one statement, and what is read before other tasks have a turn: both hold up the event loop.
-const PIECE_CHARACTERS = 2 ** 21;
-const TURN_CHARACTERS = 2 ** 18;
-// What a JSON text may be longer than the value that it stands for: each of its characters can be a \u escape.
-const ESCAPED = 6;
+const PIECE_CHARACTERS = 2 ** 20;
+const TURN_CHARACTERS = 2 ** 17;
+// What a JSON text may be longer than the bytes of the value that it stands for: \u escapes for all that is not ASCII.
+const ESCAPED = 3;
 // Of an event without its data.
 const REST_CHARACTERS = 2 ** 18;
 
@@ -42,7 +42,12 @@ export async function* piecesOf(
   let sinceTurn = 0;
   const broken = new Set<string | undefined>();
   for (const entry of page) {
+    if (sinceTurn > TURN_CHARACTERS) {
+      sinceTurn = 0;
+      await nextTurn();
+    }
     const read = readEntry(entry, limits);
+    sinceTurn += typeof entry === "string" ? entry.length : "error" in read ? 0 : lengthOf(read);
     const { cortexId } = "error" in read ? read : read.event;
     if (cortexId !== undefined && (broken.has(cortexId) || !isWanted(cortexId))) continue;
     if ("error" in read) {
@@ -52,14 +57,9 @@ export async function* piecesOf(
     }
     piece.batch.push(read);
     length += lengthOf(read);
-    sinceTurn += lengthOf(read);
     if (length > PIECE_CHARACTERS) {
       yield piece;
       [piece, length] = [{ batch: [], misread: [] }, 0];
-    }
-    if (sinceTurn > TURN_CHARACTERS) {
-      sinceTurn = 0;
-      await nextTurn();
     }
   }
   yield piece;
@@ -73,7 +73,7 @@ function readEntry(entry: unknown, limits: EventLimits): EncodedEvent | Misread 
     const event = typeof entry === "string" ? parseLine(entry, limits) : entry;
     return encodeForeign(event, "", limits);
   } catch (error) {
-    if (error instanceof InputError) return { cortexId: cortexOf(entry, limits), error };
+    if (error instanceof InputError) return { cortexId: cortexOf(entry), error };
     throw error;
   }
 }
@@ -89,9 +89,9 @@ function parseLine(line: string, limits: EventLimits) {
 const isOverlong = (line: string, { maxDataBytes = 2 ** 20 }: EventLimits) =>
   line.length > ESCAPED * maxDataBytes + REST_CHARACTERS;
 
-function cortexOf(entry: unknown, limits: EventLimits): string | undefined {
-  if (typeof entry === "string" && isOverlong(entry, limits)) {
-    // Inside a string of the JSON its quotes would be escaped.
+function cortexOf(entry: unknown): string | undefined {
+  if (typeof entry === "string" && entry.length > REST_CHARACTERS) {
+    // Not parsed once more. Inside a string of the JSON its quotes would be escaped.
     return /"cortex_id" ?: ?"([0-7][0-9A-HJKMNP-TV-Z]{25})"/.exec(entry.slice(0, REST_CHARACTERS))?.[1];
   }
   try {

@@ -18,6 +18,7 @@ import { manyClients } from "./many-clients.js";
 import { mixedWriters } from "./mixed-writers.js";
 import { model } from "./model.js";
 import { pullScale } from "./pull-scale.js";
+import { restores } from "./restores.js";
 import { server } from "./server.js";
 import { simulation } from "./simulation.js";
 
@@ -40,6 +41,7 @@ const harnesses = [
   model,
   clock,
   simulation,
+  restores,
   pullScale,
   d1,
 ];
