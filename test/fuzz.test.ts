@@ -131,17 +131,7 @@ const recipes: Record<string, Recipe | typeof constant | typeof errors> = {
     check: (_, answer) => expect(answer.every(root.isULID)).toBe(true),
     allows: isConstraint,
   },
-  frontier: { args: ({ db }) => [db, {}], check: (_, answer) => expect(answer).toEqual(expect.any(Object)) },
-  hashAt: {
-    args: ({ db }) => [db, BETA, 1, {}],
-    check: (_, answer) => expect([undefined, expect.stringMatching(/^[0-9a-f]{64}$/)]).toContainEqual(answer),
-  },
   clock: { args: ({ db }) => [db, {}], check: (_, answer) => expect(answer).toEqual(expect.any(Object)) },
-  frontier: { args: ({ db }) => [db, {}], check: (_, answer) => expect(answer).toEqual(expect.any(Object)) },
-  hashAt: {
-    args: ({ db }) => [db, ALPHA, 3, {}],
-    check: (_, answer) => expect(answer ?? "0".repeat(64)).toMatch(/^[0-9a-f]{64}$/),
-  },
   openCortex: {
     writes: true,
     args: () => [
