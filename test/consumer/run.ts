@@ -129,7 +129,7 @@ function importsOf(file: string, seen = new Set<string>()): Set<string> {
   if (seen.has(file)) return packages;
   seen.add(file);
   const code = readFileSync(join(packed, file), "utf8");
-  for (const [, specifier = ""] of code.matchAll(/\b(?:from|import) ?\(?"([^"]+)"/g)) {
+  for (const [, specifier = ""] of code.matchAll(/\b(?:from|import) ?\(?"([\w@./:-]+)"/g)) {
     if (!specifier.startsWith(".")) packages.add(specifier);
     else for (const name of importsOf(join(dirname(file), specifier), seen)) packages.add(name);
   }

@@ -60,7 +60,7 @@ for (const [name, open] of Object.entries({ libsql, "better-sqlite3": betterSqli
       const { schema } = await contents(driver);
       schemas.push(schema);
       const tables = schema.filter(({ type }) => type === "table").map((table) => table.name);
-      const expected = ["__drizzle_migrations", "__event_log_migrations", "events", "notes"];
+      const expected = ["__drizzle_migrations", "__event_log_migrations", "consumers", "events", "notes"];
       assert.deepEqual(
         tables.filter((table) => !table.startsWith("sqlite_")),
         expected,
