@@ -24,6 +24,10 @@ test.each(documents)("every link of %s within the repository leads somewhere", (
   expect(broken).toEqual([]);
 });
 
+test.each(pages)("every program of %s has a name, so that it is run", (path) => {
+  expect(read(path).match(/^```(?:ts|js|tsx|jsx)\s*$/gm) ?? []).toEqual([]);
+});
+
 test("the README, or a page that it links, links every page", () => {
   const linked = new Set(["README.md"]);
   for (const path of linked) {
