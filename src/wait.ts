@@ -45,10 +45,12 @@ export function checkSignal(signal: unknown): void {
   }
 }
 
-/** By what only a real one answers, which `instanceof` does not tell. */
+/** By what only a real one answers, which `instanceof` does not tell; and its methods may be hidden by other things. */
 function isSignal(signal: unknown): boolean {
   try {
-    return typeof Reflect.get(AbortSignal.prototype, "aborted", signal) === "boolean";
+    const { addEventListener, removeEventListener } = signal as Partial<AbortSignal>;
+    const canListen = [addEventListener, removeEventListener].every((method) => typeof method === "function");
+    return canListen && typeof Reflect.get(AbortSignal.prototype, "aborted", signal) === "boolean";
   } catch {
     return false;
   }

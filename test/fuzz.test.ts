@@ -31,6 +31,7 @@ interface World {
   write: (run: (tx: any) => any) => any;
   /** The log at the beginning. */
   stored: root.StoredEvent[];
+  proofs: string[];
   /** How many events of a peer's cortex it has accepted. */
   accepted: number;
 }
@@ -79,6 +80,13 @@ function roundTrips(event: unknown): void {
 /** Every event is the one that the log has at its seq. */
 function isOfLog({ stored }: World, answer: unknown): void {
   for (const event of answer as root.StoredEvent[]) deepStrictEqual(event, stored[event.seq - 1]);
+}
+
+/** As a peer gets them: with the proofs that the log holds. */
+function isProvenOfLog({ stored, proofs }: World, answer: unknown): void {
+  for (const event of answer as root.StoredEvent[]) {
+    deepStrictEqual(event, { ...stored[event.seq - 1], proof: proofs[event.seq - 1] });
+  }
 }
 
 const inTransaction = (world: World, fn: any, args: unknown[]) =>
@@ -350,12 +358,12 @@ const recipes: Record<string, Recipe | typeof constant | typeof errors> = {
       const peer = fn(...args);
       return [await peer.frontier(), await peer.missing({}, 3)];
     },
-    check: (world, [, page]) => isOfLog(world, page),
+    check: (world, [, page]) => isProvenOfLog(world, page),
   },
   "a database peer's missing": {
     args: () => [{ [ALPHA]: 1 }, 3, openSignal()],
     call: (world, _, args) => (federation.databasePeer(world.db).missing as any)(...args),
-    check: isOfLog,
+    check: isProvenOfLog,
   },
   httpPeer: {
     args: (world) => [
@@ -380,7 +388,10 @@ const recipes: Record<string, Recipe | typeof constant | typeof errors> = {
     },
     check: (_, answer) => answer.map((line: string) => root.parseEvent(line)).forEach(roundTrips),
   },
-  missing: { args: ({ db }) => [db, { [ALPHA]: 1 }, { limit: 3, table: root.events }], check: isOfLog },
+  missing: {
+    args: ({ db }) => [db, { [ALPHA]: 1 }, { limit: 3, table: root.events }],
+    check: isProvenOfLog,
+  },
   pull: {
     writes: true,
     args: (world) => [
@@ -427,7 +438,7 @@ const recipes: Record<string, Recipe | typeof constant | typeof errors> = {
     args: ({ db }) => [db, { cortexId: ALPHA, authorize: () => true, table: root.events }],
     call: async (_, fn, args) => {
       const handler = fn(...args);
-      return (await handler(new Request("https://node.example/log/clock"))).status;
+      return (await handler(new Request("https://node.example/log/frontier"))).status;
     },
     check: (_, status) => expect([200, 403]).toContain(status),
   },
@@ -670,7 +681,11 @@ async function newWorld(name: string): Promise<World> {
     return { ...fields, traceId: `trace-${i % 5}`, cortexId, origin: "o", idempotencyKey: `k${i}`, vclock };
   });
   const stored = await write((tx) => root.append(tx, batch));
-  return { name, db, write, stored, accepted: 0 };
+  const rows = await (db as any)
+    .select({ proof: root.events.proof })
+    .from(root.events)
+    .orderBy(root.events.seq);
+  return { name, db, write, stored, proofs: rows.map(({ proof }: any) => proof), accepted: 0 };
 }
 
 /** The whole log by pages, as its end would be found: complete, in order, and each event valid. */
