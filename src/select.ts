@@ -15,6 +15,8 @@ export interface Selection<A extends Actions = any> {
   order: "asc" | "desc";
   /** Whether the events are to have their proofs. Default false. */
   proofs?: boolean;
+  /** About how many bytes of JSON a page has at the most. Default 16 MiB. */
+  bytes?: number;
 }
 
 /** About how many bytes of JSON a page has at the most: libsql aborts the process on a text of 512 MiB. */
@@ -110,15 +112,16 @@ function* readLargePage<A extends Actions>(
   selection: Selection<A>,
   limit: number,
 ): Steps<Page<A>> {
+  const { bytes = PAGE_BYTES } = selection;
   const bound = BOUNDS.find(({ rows }) => limit <= rows);
   if (bound) {
-    const events = yield* selectText(db, selection, limit, bound.most);
+    const events = yield* selectText(db, selection, limit, (bound.most * bytes) / PAGE_BYTES);
     if (!events.includes(null)) {
       return { events: events as StoredEvent<A>[], isLast: events.length < limit };
     }
   }
   // A large event is among them: it takes a look at the sizes of all to know how many there is room for.
-  return yield* readPageWithin(db, selection, limit, PAGE_BYTES);
+  return yield* readPageWithin(db, selection, limit, bytes);
 }
 
 function* readPageWithin<A extends Actions>(

@@ -258,7 +258,9 @@ function peak(): number {
 }
 
 const costs: Cost[] = [];
+const wanted = process.argv.slice(2).filter((arg) => !arg.startsWith("--"));
 for (const [name, ready] of cases) {
+  if (wanted.length > 0 && !wanted.some((part) => name.includes(part))) continue;
   const run = ready();
   await new Promise((resolve) => setTimeout(resolve, 50));
   globalThis.gc?.();

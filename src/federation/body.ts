@@ -1,3 +1,4 @@
+import { nextTurn } from "../wait.js";
 import { PeerError } from "./peer-error.js";
 import { type TimeLimit, unlessAborted } from "./time-limit.js";
 
@@ -30,7 +31,7 @@ async function* piecesOf(
     }
   };
   const reader = readerOf(body);
-  let bytes = 0;
+  let [bytes, sinceTurn] = [0, 0];
   try {
     for (;;) {
       const { done, value } = await unlessAborted(reader.read(), limit.signal);
@@ -40,6 +41,12 @@ async function* piecesOf(
       if (bytes > maxBytes) throw new PeerError("BODY_TOO_LARGE", `The body is over ${maxBytes} bytes.`);
       for (let i = 0; i < value.byteLength; i += PIECE_BYTES)
         yield decode(value.subarray(i, i + PIECE_BYTES));
+      // A body that is there at once would be read in one go, and nothing else would have a turn.
+      sinceTurn += value.byteLength;
+      if (sinceTurn > PIECE_BYTES) {
+        sinceTurn = 0;
+        await nextTurn();
+      }
     }
     yield decode();
   } finally {

@@ -36,11 +36,13 @@ export function missing<D extends Database, A extends Actions = Action>(
   return run(db, readMissing(db, tableOf(rest), checkedKnown(theirClock), limit));
 }
 
-function* readMissing<A extends Actions>(
+/** The same for what has been checked, and for a page of so many bytes. */
+export function* readMissing<A extends Actions>(
   db: Database,
   table: EventsTable<A>,
   theirs: VectorClock,
   limit: number,
+  bytes?: number,
 ): Steps<StoredEvent<A>[]> {
   const ours = yield* readClock(db, table);
   const gaps = Object.entries(ours).flatMap(([id, counter]) => {
@@ -53,7 +55,8 @@ function* readMissing<A extends Actions>(
     select lacked.seq from json_each(${JSON.stringify(gaps)}) as gap cross join ${table} as lacked
     on lacked.cortex_id = gap.value->>0 and lacked.counter > gap.value->>1 and lacked.counter <= gap.value->>2
     order by lacked.seq limit ${limit})`;
-  return yield* selectPage(db, { table, filters: [inGaps], key: "seq", order: "asc", proofs: true }, limit);
+  const inOrder = { table, filters: [inGaps], key: "seq", order: "asc", proofs: true } as const;
+  return yield* selectPage(db, bytes === undefined ? inOrder : { ...inOrder, bytes }, limit);
 }
 
 /** A clock as a peer states it: a counter may be 0, and there is no bound but the size of a request. */

@@ -1,5 +1,5 @@
 import { checkDatabase, type Database } from "../database.js";
-import { type Action, type Actions, MAX_TEXT } from "../event.js";
+import { type Action, type Actions, MAX_TEXT, type StoredEvent } from "../event.js";
 import { checkULID } from "../field.js";
 import { frontier, hashAt } from "../frontier.js";
 import { checkedOptions, checkFunction, InputError } from "../input-error.js";
@@ -7,11 +7,13 @@ import { parseJson } from "../json.js";
 import { formatEvent } from "../json-form.js";
 import type { ReadOptions } from "../read.js";
 import type { EventsTable } from "../schema.js";
+import { checkLimit } from "../select.js";
+import { run } from "../steps.js";
 import { tableOf } from "../table.js";
 import type { VectorClock } from "../vector-clock.js";
-import { checkMilliseconds } from "../wait.js";
+import { checkMilliseconds, nextTurn } from "../wait.js";
 import { CORTEX_HEADER, readText } from "./body.js";
-import { missing } from "./missing.js";
+import { checkedKnown, readMissing } from "./missing.js";
 import { PeerError, type PeerErrorCode } from "./peer-error.js";
 import { limitTime } from "./time-limit.js";
 
@@ -26,8 +28,9 @@ export interface ServeOptions<A extends Actions = Action> extends ReadOptions<A>
 
 const MAX_REQUEST_BYTES = 2 ** 16;
 const MAX_PAGE = 1000;
-// A page ends with the event that brings it over this: the asker has a bound, too.
-const MAX_PAGE_CHARACTERS = 2 ** 23;
+// A page ends with the event that brings it over this: the asker has a bound, and this process has others to serve.
+const PAGE_BYTES = 2 ** 22;
+const TURN_CHARACTERS = 2 ** 19;
 
 /**
  * Serves a log to peers, as a standard `Request` → `Response` function: `GET …/frontier`; `GET …/hash?cortex=…&counter=…`,
@@ -100,11 +103,19 @@ async function answerMissing(db: Database, table: EventsTable<any>, body: string
     clock: VectorClock;
     limit?: number;
   };
-  const page = await missing(db, theirs, { table, limit: Math.min(limit, MAX_PAGE) });
+  const most = Math.min(checkLimit(limit), MAX_PAGE);
+  const page: StoredEvent<any>[] = await run(
+    db,
+    readMissing(db, table, checkedKnown(theirs), most, PAGE_BYTES),
+  );
   let lines = "";
+  let turnAt = TURN_CHARACTERS;
   for (const event of page) {
     lines += `${formatEvent<any>(event, { maxDataBytes: MAX_TEXT })}\n`;
-    if (lines.length > MAX_PAGE_CHARACTERS) break;
+    if (lines.length > PAGE_BYTES) break;
+    if (lines.length < turnAt) continue;
+    turnAt = lines.length + TURN_CHARACTERS;
+    await nextTurn();
   }
   return lines;
 }
