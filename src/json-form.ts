@@ -1,6 +1,7 @@
 import {
   type Action,
   type Actions,
+  type EncodedEvent,
   EVENT_FIELDS,
   type Event,
   type EventLimits,
@@ -32,6 +33,11 @@ const JSON_FIELDS: ReadonlySet<string> = new Set(NAMES.map(([, name]) => name));
  * `field` is the name in `Event`.
  */
 export function parseEvent<A extends Actions = Action>(json: string, options?: ParseOptions): Event<A> {
+  return withProof(parseEncoded(json, options)) as unknown as Event<A>;
+}
+
+/** The same, with its JSON columns as text. */
+export function parseEncoded(json: string, options?: ParseOptions): EncodedEvent {
   const { unknownFields = "refuse", ...limits } = checkedOptions(options);
   if (unknownFields !== "refuse" && unknownFields !== "ignore") {
     const problem = `must be "refuse" or "ignore", got ${shapeOf(unknownFields)}`;
@@ -44,7 +50,7 @@ export function parseEvent<A extends Actions = Action>(json: string, options?: P
   if (unknownFields === "refuse") refuseUnknownFields(raw, JSON_FIELDS, "event");
   refuseLossyJson(json);
   const input = Object.fromEntries(NAMES.map(([field, name]) => [field, raw[name]]));
-  return completeEvent(input, limits) as unknown as Event<A>;
+  return encodeComplete(input, "", limits);
 }
 
 /** Writes the seed's JSON form; `seq` is local and left out. Throws `InputError` as `append` does. */
@@ -52,11 +58,10 @@ export function formatEvent<A extends Actions>(
   event: Event<A> | StoredEvent<A>,
   limits?: EventLimits,
 ): string {
-  const valid = completeEvent(event, checkedOptions(limits));
+  const valid = withProof(encodeComplete(event, "", checkedOptions(limits)));
   return JSON.stringify(Object.fromEntries(NAMES.map(([field, name]) => [name, valid[field as never]])));
 }
 
-function completeEvent(input: unknown, limits: EventLimits): Event<any> {
-  const { event, proof } = encodeComplete(input, "", limits);
+function withProof({ event, proof }: EncodedEvent): Event<any> {
   return proof === null ? event : { ...event, proof };
 }

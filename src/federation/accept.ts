@@ -133,7 +133,11 @@ export function* acceptAll(
 
 /** Validates an event from a peer. */
 export function encodeForeign(event: unknown, at: string, limits: EventLimits): EncodedEvent {
-  const encoded = encodeComplete(event, at, limits);
+  return checkedForeign(encodeComplete(event, at, limits), at);
+}
+
+/** The same for an event that is valid. */
+export function checkedForeign(encoded: EncodedEvent, at = ""): EncodedEvent {
   if (!encoded.event.vclock)
     throw new InputError("NO_CLOCK", `${at}vclock`, "is missing: the event is local to its log");
   if (encoded.proof === null) throw new InputError("NO_PROOF", `${at}proof`, "is missing");

@@ -1,9 +1,9 @@
 import type { EncodedEvent, EventLimits } from "../event.js";
 import { entriesOf, InputError, isArray, shapeOf } from "../input-error.js";
-import { parseEvent } from "../json-form.js";
+import { parseEncoded } from "../json-form.js";
 import { isULID } from "../ulid.js";
 import { nextTurn } from "../wait.js";
-import { encodeForeign } from "./accept.js";
+import { checkedForeign, encodeForeign } from "./accept.js";
 
 /** An event that could not be read, and whose it is, if that could be. */
 export interface Misread {
@@ -18,7 +18,7 @@ export interface Piece {
 }
 
 // What is stored in one statement, and what is read before other tasks have a turn: both hold up the event loop.
-const PIECE_CHARACTERS = 2 ** 19;
+const PIECE_CHARACTERS = 2 ** 18;
 const TURN_CHARACTERS = 2 ** 17;
 // What a JSON text may be longer than the bytes of the value that it stands for: \u escapes for all that is not ASCII.
 const ESCAPED = 3;
@@ -70,8 +70,8 @@ const lengthOf = ({ data, meta, vclock }: EncodedEvent) =>
 
 function readEntry(entry: unknown, limits: EventLimits): EncodedEvent | Misread {
   try {
-    const event = typeof entry === "string" ? parseLine(entry, limits) : entry;
-    return encodeForeign(event, "", limits);
+    if (typeof entry === "string") return checkedForeign(parseLine(entry, limits));
+    return encodeForeign(entry, "", limits);
   } catch (error) {
     if (error instanceof InputError) return { cortexId: cortexOf(entry), error };
     throw error;
@@ -79,11 +79,11 @@ function readEntry(entry: unknown, limits: EventLimits): EncodedEvent | Misread 
 }
 
 /** Reads an event, but not a text that no valid event can have: to parse it alone would hold up the event loop. */
-function parseLine(line: string, limits: EventLimits) {
+function parseLine(line: string, limits: EventLimits): EncodedEvent {
   if (isOverlong(line, limits)) {
     throw new InputError("DATA_TOO_LARGE", "event", `is too long to be one: ${shapeOf(line)}`);
   }
-  return parseEvent<any>(line, limits);
+  return parseEncoded(line, limits);
 }
 
 const isOverlong = (line: string, { maxDataBytes = 2 ** 20 }: EventLimits) =>
