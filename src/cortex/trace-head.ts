@@ -35,7 +35,7 @@ export function* readHeads(
 }
 
 /** What `headsFrom` has to know: the seq of the last event to arrive, and the transition with the greatest id. */
-export type HeadRow = [traceId: string, seq: number | null, greatest: string | null];
+export type HeadRow = [traceId: string, seq: number | bigint | string | null, greatest: string | null];
 
 /** The columns after the first, for each `trace`. */
 export function headColumns(table: EventsTable<any>, withStates: boolean): SQL {
@@ -53,7 +53,10 @@ export function* headsFrom(
   const heads = new Map<string, TraceHead>();
   for (const row of rows) {
     const last = row[2] === null ? undefined : yield* readDeciding(db, table, row[0], row[2]);
-    heads.set(row[0], { seq: row[1] ?? "none", state: stateAfter(last?.[2] ?? null) });
+    heads.set(row[0], {
+      seq: row[1] === null ? "none" : Number(row[1]),
+      state: stateAfter(last?.[2] ?? null),
+    });
   }
   return heads;
 }

@@ -37,7 +37,7 @@ export async function keepPromises(
 }
 
 /** Keeps each promise on what is opened for it. */
-export async function keepAll<L extends { close?: Log["close"] }>(
+export async function keepAll<L extends object>(
   promises: Record<string, (log: L) => unknown>,
   open: () => Promise<L>,
   report: (report: Report) => void,
@@ -51,7 +51,7 @@ export async function keepAll<L extends { close?: Log["close"] }>(
     } catch (error) {
       report({ promise, failure: textOf(error) });
     } finally {
-      await log?.close?.();
+      await (log as Partial<Pick<Log, "close">> | undefined)?.close?.();
     }
   }
 }

@@ -183,7 +183,9 @@ export const trackedBatches: Record<string, (log: Log) => unknown> = {
     const rows: any[] = await db.select().from(items);
     const history = await feed(db);
     const folded = fold(history, trackedItems.reducer, undefined);
-    assert.deepEqual(folded, rowData(items, rows[0], { omit: ["secret"] }));
+    // A driver that gives integers as bigints or text gives the row's own so, too.
+    const read = rowData(items, { ...rows[0], n: Number(rows[0].n) }, { omit: ["secret"] });
+    assert.deepEqual(folded, read);
     await cortex.batch(db, trackedItems.mutations(next, undefined), [db.delete(items).where(ofRow)]);
     assert.deepEqual(
       (await feed(db)).map(({ action }) => action),

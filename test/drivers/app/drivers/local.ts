@@ -18,6 +18,18 @@ export function logOf(db: any, run: (statement: string) => unknown, close: () =>
   return { db, transaction, run: async (statement) => run(statement), close };
 }
 
+/** For a driver of one connection that does not queue: a transaction in the midst of another is refused. */
+export function inTurn({ transaction, ...log }: Log): Log {
+  let last: Promise<unknown> = Promise.resolve();
+  const gated = (work: any) => {
+    const begin = () => transaction!(work);
+    const next = last.then(begin, begin);
+    last = next;
+    return next;
+  };
+  return { ...log, transaction: gated as any };
+}
+
 export async function migrated(log: Log, statements: readonly string[]): Promise<Log> {
   for (const statement of statements) await log.run(statement);
   return log;

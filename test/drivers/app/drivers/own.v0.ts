@@ -1,6 +1,6 @@
 import SQLite from "better-sqlite3";
 import { drizzle } from "drizzle-orm/sqlite-proxy";
-import { logOf, migrated, type Open } from "./local.js";
+import { inTurn, logOf, migrated, type Open } from "./local.js";
 
 /** The drivers that Drizzle 0.45 has in a form of its own. */
 export const ownDrivers: Record<string, Open> = {
@@ -29,13 +29,11 @@ export const ownDrivers: Record<string, Open> = {
       }
     };
     const db = drizzle(query, batch);
-    return migrated(
-      logOf(
-        db,
-        (sql) => client.exec(sql),
-        () => void client.close(),
-      ),
-      statements,
+    const log = logOf(
+      db,
+      (sql) => client.exec(sql),
+      () => void client.close(),
     );
+    return migrated(inTurn(log), statements);
   },
 };

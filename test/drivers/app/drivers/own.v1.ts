@@ -3,7 +3,7 @@ import SQLite from "better-sqlite3";
 import { betterSQLite3Codecs } from "drizzle-orm/better-sqlite3";
 import { drizzle as drizzleOpSqlite } from "drizzle-orm/op-sqlite";
 import { drizzle, type SqliteProxyBatchItem } from "drizzle-orm/sqlite-proxy";
-import { logOf, migrated, type Open } from "./local.js";
+import { inTurn, logOf, migrated, type Open } from "./local.js";
 import { opSqlite } from "./stand-ins.js";
 
 /** The drivers that only Drizzle 1.0 has, or has in a form of its own. */
@@ -62,14 +62,12 @@ export const ownDrivers: Record<string, Open> = {
     };
     // A proxy of 1.0 has to be told how its database gives a JSON column.
     const db = drizzle({ all, get, run, batch }, { codecs: betterSQLite3Codecs });
-    return migrated(
-      logOf(
-        db,
-        (sql) => client.exec(sql),
-        () => void client.close(),
-      ),
-      statements,
+    const log = logOf(
+      db,
+      (sql) => client.exec(sql),
+      () => void client.close(),
     );
+    return migrated(inTurn(log), statements);
   },
 };
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, createClient } from "@libsql/client";
 import { drizzle } from "drizzle-orm/libsql";
-import { keepAll, keepPromises, type Report } from "../contract/index.js";
+import { DROPS, keepAll, keepPromises, type Report } from "../contract/index.js";
 import { migrationFor } from "../contract/log.js";
 import { replication } from "../contract/replica.js";
 import { logOf } from "./local.js";
@@ -31,8 +31,7 @@ const logFor = (client: Client) => ({
 
 /** The database of the server, emptied: each promise has it for itself. */
 async function migrate(statements: readonly string[]) {
-  const drops = ["notes", "events", "other"].map((table) => `drop table if exists ${table}`);
-  await replica.batch([...drops, ...statements], "write");
+  await replica.batch([...DROPS, ...statements], "write");
 }
 
 await keepPromises(

@@ -22,7 +22,7 @@ try {
       server.once("exit", (code) => reject(new Error(`Bun ended with ${code}`))),
     ),
   ]);
-  const url = line.replace("listening on ", "");
+  const url = String(line).replace("listening on ", "");
   for (const title of ["Milk", "Bread"]) {
     const answer = await fetch(`${url}note`, { method: "POST", body: JSON.stringify({ title }) });
     assert.equal(answer.status, 201);
