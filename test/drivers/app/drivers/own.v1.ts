@@ -31,7 +31,7 @@ export const ownDrivers: Record<string, Open> = {
       (sql) => client.exec(sql),
       () => void client.close(),
     );
-    return migrated(log, statements);
+    return migrated(inTurn(log), statements);
   },
 
   // Keeps to the letter of Drizzle's documentation: rows, and nothing of what was written.
