@@ -9,20 +9,25 @@ import { drizzle as drizzleLibsql } from "drizzle-orm/libsql";
 import { drizzle as drizzleSqlJs } from "drizzle-orm/sql-js";
 import initSqlJs from "sql.js";
 import { DROPS, type Log } from "../contract/index.js";
+import type { TransactionalLog } from "../contract/log.js";
 
 export type Open = (statements: readonly string[]) => Promise<Log>;
 
 /** A log on any Drizzle database that has transactions. */
-export function logOf(db: any, run: (statement: string) => unknown, close: () => void | Promise<void>): Log {
+export function logOf(
+  db: any,
+  run: (statement: string) => unknown,
+  close: () => void | Promise<void>,
+): TransactionalLog {
   const transaction = async (work: any) => db.transaction(work);
   return { db, transaction, run: async (statement) => run(statement), close };
 }
 
 /** For a driver of one connection that does not queue: a transaction in the midst of another is refused. */
-export function inTurn({ transaction, ...log }: Log): Log {
+export function inTurn({ transaction, ...log }: TransactionalLog): TransactionalLog {
   let last: Promise<unknown> = Promise.resolve();
   const gated = (work: any) => {
-    const begin = () => transaction!(work);
+    const begin = () => transaction(work);
     const next = last.then(begin, begin);
     last = next;
     return next;
