@@ -31,7 +31,7 @@ export interface PullOptions<A extends Actions = Action> extends ReadOptions<A>,
   signal?: AbortSignal;
   /** Told after each page, and waited for. */
   onProgress?: (progress: PullReport) => unknown;
-  /** The most events in a page. Default 1,000. A transaction takes a page, or a quarter of a mebibyte or so of it. */
+  /** The most events in a page. Default 1,000. A transaction takes a page, or half a mebibyte or so of it. */
   limit?: number;
   /**
    * Which cortexes' events to take, asked once for each; default all. An event of theirs that builds on one of

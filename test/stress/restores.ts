@@ -42,7 +42,7 @@ export const restores: Harness = {
   fault: "old backups, clones, overlapping pulls, poison",
   required:
     "each fork told by each pull that meets it, none falsely; after salvage all logs equal, nothing lost",
-  timeout: [300_000, 3_000_000],
+  timeout: [600_000, 6_000_000],
   async run({ short, seed }) {
     const size = short ? "short" : "long";
     const start = performance.now();
