@@ -11,7 +11,7 @@ export const busyPoison: Harness = {
   name: "busy-poison",
   fault: "BUSY poison",
   required: `${APPENDS}/${APPENDS} seen by another connection; plain writes by @libsql/client must lose`,
-  timeout: [120_000, 240_000],
+  timeout: [480_000, 480_000],
   async run({ short }) {
     const rounds = short ? 4 : 20;
     const safe = { acknowledged: 0, seen: 0 };

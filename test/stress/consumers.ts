@@ -27,7 +27,7 @@ export const consumers: Harness = {
   name: "consumers",
   fault: "consumers killed",
   required: "each event applied once, in order; a cursor of the copied kind must double",
-  timeout: [240_000, 900_000],
+  timeout: [900_000, 900_000],
   async run({ short, seed }) {
     const events = short ? 3_000 : 20_000;
     const own = await runConsumers("consume", events, seeded(seed));

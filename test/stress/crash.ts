@@ -32,7 +32,7 @@ export const crash: Harness = {
   name: "crash",
   fault: "crash",
   required: "0 acknowledged lost, 0 partial, integrity ok, retry with the same keys exactly once",
-  timeout: [240_000, 900_000],
+  timeout: [900_000, 900_000],
   async run({ short, seed }) {
     const kills = short ? 100 : 500;
     const random = seeded(seed);

@@ -34,7 +34,7 @@ export const faults: Harness = {
   name: "faults",
   fault: "injected faults",
   required: "whole or nothing; retry exactly once; without ids and keys it must double",
-  timeout: [240_000, 240_000],
+  timeout: [600_000, 600_000],
   async run() {
     return withDirectory(async (directory) => {
       const template = join(directory, "template.db");
