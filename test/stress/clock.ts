@@ -83,7 +83,7 @@ export const clock: Harness = {
   name: "clock",
   fault: "clock",
   required: "ids rise per cortex; happened-before ⇒ id order within drift; poison not followed, but listed",
-  timeout: [120_000, 600_000],
+  timeout: [600_000, 600_000],
   async run({ short, seed }) {
     const numRuns = short ? 150 : 1_500;
     const all: Found = { events: 0, pairs: 0, wrong: 0, poisoned: 0 };

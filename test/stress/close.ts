@@ -9,7 +9,7 @@ export const close: Harness = {
   fault: "close at every stage",
   required:
     "acknowledged there, refused absent, typed errors, nothing hangs or reopens; a naive retry must reopen",
-  timeout: [120_000, 120_000],
+  timeout: [600_000, 600_000],
   async run() {
     return withDirectory(async (directory) => {
       const file = join(directory, "close.db");

@@ -21,7 +21,7 @@ export const commitRace: Harness = {
   fault: "commit race",
   required:
     "0 missed, 0 doubled; counters dense, ids rise per cortex, clocks causal; the `since` control must miss",
-  timeout: [120_000, 600_000],
+  timeout: [600_000, 600_000],
   async run({ short }) {
     const events = short ? 4_000 : 20_000;
     const race = await runRace("cortex", events);

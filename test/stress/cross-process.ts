@@ -21,7 +21,7 @@ export const crossProcess: Harness = {
   name: "cross-process",
   fault: "cross-process load",
   required: `all acknowledged present once; longest loop block < ${LONGEST_BLOCK} ms beyond an idle process's`,
-  timeout: [120_000, 600_000],
+  timeout: [600_000, 600_000],
   async run({ short }) {
     const events = short ? 4_000 : 20_000;
     return withDirectory(async (directory) => {

@@ -9,7 +9,7 @@ export const d1: Harness = {
   fault: "D1, many writers",
   required:
     "all acknowledged present once, counters dense, own queries as often; naively refused or miscounted",
-  timeout: [300_000, 1_200_000],
+  timeout: [600_000, 1_200_000],
   async run({ short }) {
     const each = short ? 25 : 250;
     const workers = await startWorkers(WRITERS, ["append", "naive"]);

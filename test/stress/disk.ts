@@ -26,7 +26,7 @@ export const disk: Harness = {
   fault: "a failing disk",
   required:
     "an error; 0 acknowledged lost, 0 refused present; written again when mended; @libsql/client must lose",
-  timeout: [180_000, 180_000],
+  timeout: [600_000, 600_000],
   async run() {
     return withDirectory(async (directory) => {
       const found: Awaited<ReturnType<typeof runFault>>[] = [];

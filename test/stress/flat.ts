@@ -13,7 +13,7 @@ export const flat: Harness = {
   name: "flat",
   fault: "many writes",
   required: `after a warm-up heap +≤ ${HEAP} MiB, process +≤ ${RSS} MiB, log ≤ ${LOG} MiB, no descriptor more; clients left open must show`,
-  timeout: [300_000, 1_800_000],
+  timeout: [600_000, 1_800_000],
   async run({ short }) {
     const writes = short ? 20_000 : 200_000;
     const own = await runFlat(writes, false);

@@ -13,7 +13,7 @@ export const heldLock: Harness = {
   name: "held-lock",
   fault: "a lock held for long",
   required: `all stored, in the order of the calls; reads p99 ≤ ${READ} ms beyond those before; @libsql/client must not store all`,
-  timeout: [60_000, 60_000],
+  timeout: [600_000, 600_000],
   async run() {
     const own = await runHeld("own", HELD);
     const plain = await runHeld("plain", 500);

@@ -21,7 +21,7 @@ export const hog: Harness = {
   name: "hog",
   fault: "a process that hogs",
   required: `all there once; longest wait of the others ≤ ${LONGEST_WAIT / 1000} s beyond what the disk takes: its longest stall, and a commit of every lane; with random pauses alone it must be longer`,
-  timeout: [180_000, 300_000],
+  timeout: [600_000, 600_000],
   async run({ short }) {
     const own = await runHog("own", short ? 5_000 : 30_000);
     const plain = await runHog("plain", 5_000);

@@ -13,7 +13,7 @@ export const inProcess: Harness = {
   name: "in-process",
   fault: "in-process load",
   required: "all stored; db.transaction of @libsql/client must not",
-  timeout: [60_000, 60_000],
+  timeout: [600_000, 600_000],
   async run() {
     return withDirectory(async (directory) => {
       const file = (name: string) => `file:${join(directory, name)}.db`;

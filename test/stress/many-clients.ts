@@ -26,7 +26,7 @@ export const manyClients: Harness = {
   name: "many-clients",
   fault: "many clients of a file",
   required: `all there once, no error; longest loop block ≤ ${LONGEST_BLOCK} ms beyond that of a process that only waits for the disk; @libsql/client must fail`,
-  timeout: [120_000, 300_000],
+  timeout: [600_000, 600_000],
   async run({ short }) {
     const writes = short ? 100 : 500;
     const rounds: Round[] = [];

@@ -34,7 +34,7 @@ export const mixedWriters: Harness = {
   name: "mixed-writers",
   fault: "mixed writers",
   required: "0 acknowledged lost, 0 refused present, 0 partial, none fails; @libsql/client must lose",
-  timeout: [300_000, 1_800_000],
+  timeout: [600_000, 1_800_000],
   async run({ short }) {
     const onDisk = await runMixed("own", short ? 300 : 2_000, tmpdir());
     const inMemory = await runMixed("own", short ? 1_000 : 18_000, MEMORY);

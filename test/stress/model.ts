@@ -11,7 +11,7 @@ export const model: Harness = {
   name: "model",
   fault: "model",
   required: `0 divergences; every outcome hit ≥ ${LEAST_HITS} times; a model that forgets rollbacks must diverge`,
-  timeout: [120_000, 600_000],
+  timeout: [600_000, 600_000],
   async run({ short, seed }) {
     const outcomes: Outcomes = new Map();
     const details = await compareAll(short ? 200 : 2_000, seed, outcomes, false);

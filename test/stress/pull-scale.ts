@@ -20,7 +20,7 @@ export const pullScale: Harness = {
   name: "pull-scale",
   fault: "a long way behind",
   required: `pull ≤ ${MAX_RATIO} × append; memory flat`,
-  timeout: [180_000, 900_000],
+  timeout: [600_000, 900_000],
   async run({ short, seed }) {
     return withDirectory(async (directory) => {
       const events = EVENTS[short ? "short" : "long"];

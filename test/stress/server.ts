@@ -25,7 +25,7 @@ export const server: Harness = {
   name: "server",
   fault: "server killed",
   required: "all acknowledged there, once, with the seq that was told; the control doubles",
-  timeout: [300_000, 600_000],
+  timeout: [600_000, 600_000],
   async run({ seed }) {
     const random = seeded(seed);
     const keyed = await writeUnderKills({ random, keyed: true, events: EVENTS, kills: KILLS });

@@ -34,7 +34,7 @@ export const simulation: Harness = {
   fault: "skewed clocks, bad network, crashes, partitions",
   required:
     "all logs end equal, causal, gapless; projectors exactly once; the id-cursor control misses events",
-  timeout: [300_000, 1_800_000],
+  timeout: [600_000, 1_800_000],
   async run({ short, seed }) {
     const size = short ? "short" : "long";
     const start = performance.now();
