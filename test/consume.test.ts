@@ -500,6 +500,19 @@ test("shared transactions of writeTogether will do", async () => {
   expect(await appliedSeqs(db)).toEqual(upTo(30));
 });
 
+test("in a restored backup it goes on from where it and its effects are there", async () => {
+  const { db, file } = await opened("openLibsql");
+  await addAll(db, [event(), event()]);
+  await consumeTo(db, 2, options("openLibsql", db));
+  await db.run(sql`vacuum into ${`${file}.backup`}`);
+  await addAll(db, [event(), event()]);
+  await consumeTo(db, 4, options("openLibsql", db));
+  const { db: backup } = await opened("openLibsql", `${file}.backup`);
+  await addAll(backup, [event()]);
+  await consumeTo(backup, 3, options("openLibsql", backup));
+  expect(await appliedSeqs(backup)).toEqual(upTo(3));
+});
+
 test("waits while another process holds the database, and goes on", async () => {
   const file = newFile();
   const { db } = await opened("better-sqlite3", file);

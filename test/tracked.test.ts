@@ -628,6 +628,34 @@ describe.each(drivers)("on %s", (_name, open: () => Promise<any>) => {
     expect(await events()).toHaveLength(5000);
   });
 
+  describe("an update of many rows, by an expression", () => {
+    const shares = sqliteTable("shares", { id: integer("id").primaryKey(), value: real("value").notNull() });
+    const ddl = "create table shares (id integer primary key, value real not null)";
+    const trackedShares = track(shares, { traceId: ({ id }) => `share:${id}` });
+    const values = Array.from({ length: 120 }, (_, i) => ({ id: i + 1, value: 1 }));
+
+    test("reads the table as it was before, as in one statement of Drizzle's", async () => {
+      const { write, rows, told } = await newWorld(ddl);
+      await write((tx) => trackedShares.insert(tx, cortex, values));
+      const set = { value: sql`value / (select sum(value) from shares)` };
+      await write((tx) => trackedShares.update(tx, cortex, set, sql`true`));
+      expect(new Set((await rows(shares)).map(({ value }: any) => value))).toEqual(new Set([1 / 120]));
+      expect((await told()).slice(120)).toEqual(
+        values.map(({ id }) => ["update", `share:${id}`, { value: { from: 1, to: 1 / 120 } }]),
+      );
+    });
+
+    test("is refused where its condition holds by chance, and changes nothing", async () => {
+      const { write, rows, events } = await newWorld(ddl);
+      await write((tx) => trackedShares.insert(tx, cortex, values));
+      const where = sql`id in (select id from shares order by random() limit 60)`;
+      const update = (tx: any) => trackedShares.update(tx, cortex, { value: sql`value + 1` }, where);
+      expect(await errorOf(() => write(update))).toMatchObject({ code: "INVALID_WHERE" });
+      expect(await rows(shares)).toEqual(values);
+      expect(await events()).toHaveLength(120);
+    });
+  });
+
   test("calls of one transaction that are not awaited one by one come in turn", async () => {
     const { db, write, events, rows } = await newWorld();
     await db.transaction((tx: any) => {
@@ -683,6 +711,7 @@ describe.each(drivers)("on %s", (_name, open: () => Promise<any>) => {
 
   test("misuse is told before any SQL runs", async () => {
     const { write, db, statements } = await newWorld();
+    const auditor = openCortex({ id: ALPHA, origin: "alpha", table: createEventsTable("audit") });
     const calls: [string, (tx: any) => unknown][] = [
       ["INVALID_WHERE", (tx) => tracked.update(tx, cortex, { views: 1 }, undefined)],
       ["INVALID_WHERE", (tx) => tracked.update(tx, cortex, { views: 1 }, and())],
@@ -695,6 +724,8 @@ describe.each(drivers)("on %s", (_name, open: () => Promise<any>) => {
       ["INVALID_ROW", (tx) => tracked.insert(tx, cortex, null as never)],
       ["INVALID_ROW", (tx) => tracked.insert(tx, cortex, [{ id: "n" }, "n"] as never)],
       ["INVALID_FUNCTION", (tx) => tracked.insert(tx, {} as never, { id: "n" })],
+      ["INVALID_TABLE", (tx) => tracked.insert(tx, auditor, { id: "n" })],
+      ["INVALID_TABLE", (tx) => tracked.adopt(tx, { ...cortex, table: notes as never }, sql`true`)],
       ["INVALID_FUNCTION", (tx) => tracked.insert(tx, { id: "n" } as never, cortex as never)],
       ["INVALID_ACTOR", (tx) => tracked.insert(tx, cortex, { id: "n" }, { actor: "" })],
       ["INVALID_IDEMPOTENCY_KEY", (tx) => tracked.insert(tx, cortex, { id: "n" }, { idempotencyKey: "" })],

@@ -3,6 +3,7 @@ import { checkTransaction, type Result, type Transaction } from "../database.js"
 import type { Action, ActionOf, Actions, DataOf, Event, StoredEvent } from "../event.js";
 import { isArray } from "../input-error.js";
 import { type BatchOptions, checkedBatchOptions } from "../retry.js";
+import type { EventsTable } from "../schema.js";
 import { inTurn } from "../steps.js";
 import { checkedTime } from "../ulid.js";
 import { appendBatch } from "./append.js";
@@ -20,6 +21,8 @@ type Validated<A extends Actions, S, Side extends "input" | "output"> = {
 export interface Cortex<In extends Actions = Action, Out extends Actions = In> {
   readonly id: string;
   readonly origin: string;
+  /** The log that it writes to. */
+  readonly table: EventsTable<any>;
   /**
    * Appends a change, or a batch of them: all or nothing, in order, with contiguous seqs. Inside the caller's
    * transaction it reads from the log what to stamp:
@@ -120,6 +123,7 @@ export function openCortex(options: CortexOptions<any, Schemas>): Cortex<any> {
   return {
     id: cortexId,
     origin,
+    table: writer.table,
     append: append as Cortex<any>["append"],
     batch: batch as Cortex<any>["batch"],
   };

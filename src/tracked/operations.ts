@@ -21,7 +21,7 @@ function insert(
   options: unknown,
 ): unknown {
   checkTransaction(tx);
-  checkRecorder(cortex);
+  checkRecorder(cortex, of);
   const rows = checkedRows(values);
   const change = checkedChange(options);
   const actions = [of.actions.create];
@@ -43,7 +43,7 @@ function update(
   options: unknown,
 ): unknown {
   checkTransaction(tx);
-  checkRecorder(cortex);
+  checkRecorder(cortex, of);
   const values = checkedSet(set, "set");
   if (!of.columns.some(([key]) => Object.hasOwn(values, key))) {
     throw new InputError("INVALID_ROW", "set", "must set a column of the table");
@@ -55,7 +55,7 @@ function update(
   );
 
   function* write(inner: Transaction) {
-    return yield* updateRows(inner, of, values, yield* selectWhere(inner, of, condition));
+    return yield* updateRows(inner, of, values, yield* selectWhere(inner, of, condition), condition);
   }
 }
 
@@ -67,7 +67,7 @@ function deleteWhere(
   options: unknown,
 ): unknown {
   checkTransaction(tx);
-  checkRecorder(cortex);
+  checkRecorder(cortex, of);
   const condition = checkedWhere(where);
   const change = checkedChange(options);
   const actions = anyOf(of).filter((action) => action !== of.actions.create);
@@ -86,7 +86,7 @@ function restore(
   options: unknown,
 ): unknown {
   checkTransaction(tx);
-  checkRecorder(cortex);
+  checkRecorder(cortex, of);
   const place = checkedPlace(event);
   const { values, ...change } = checkedChange(options, ["values"]) as ChangeOptions & { values?: unknown };
   const fill = values === undefined ? {} : checkedSet(values, "values");
@@ -98,7 +98,7 @@ function restore(
 
 function adopt(of: Definition, tx: Transaction, cortex: unknown, where: unknown, options: unknown): unknown {
   checkTransaction(tx);
-  checkRecorder(cortex);
+  checkRecorder(cortex, of);
   const condition = checkedWhere(where);
   const change = checkedChange(options);
   const actions = [of.actions.create];

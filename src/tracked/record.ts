@@ -1,11 +1,13 @@
-import { sql } from "drizzle-orm";
+import { getTableName, sql } from "drizzle-orm";
 import { ConflictError } from "../conflict.js";
 import type { Transaction } from "../database.js";
 import { type Meta, refuseUnknownFields, type StoredEvent } from "../event.js";
 import { checkName } from "../field.js";
 import { checkedOptions, checkFunction, InputError, reading } from "../input-error.js";
+import type { EventsTable } from "../schema.js";
 import { selectAll } from "../select.js";
 import { done, run, type Steps } from "../steps.js";
+import { tableOf } from "../table.js";
 import type { Definition } from "./definition.js";
 import { allMutations } from "./mutations.js";
 import type { Pair } from "./rows.js";
@@ -13,6 +15,7 @@ import type { Pair } from "./rows.js";
 /** A cortex, as far as a tracked table needs it: one of `openCortex`. */
 export interface Recorder {
   readonly id: string;
+  readonly table: EventsTable<any>;
   append(tx: any, mutations: any): any;
 }
 
@@ -40,9 +43,13 @@ export function checkedChange(given: unknown, more: readonly string[] = []): Cha
   return options;
 }
 
-export function checkRecorder(cortex: unknown): asserts cortex is Recorder {
+export function checkRecorder(cortex: unknown, { log }: Definition): asserts cortex is Recorder {
   reading("cortex", () => {
-    checkFunction(Object(cortex).append, "INVALID_FUNCTION", "cortex.append");
+    const { append, table } = Object(cortex) as Partial<Recorder>;
+    checkFunction(append, "INVALID_FUNCTION", "cortex.append");
+    if (getTableName(tableOf({ table })) === getTableName(log)) return;
+    const problem = "is of another log than the tracked table: give both the same `table`";
+    throw new InputError("INVALID_TABLE", "cortex", problem);
   });
 }
 

@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, isNull, or, type SQL } from "drizzle-orm";
+import { and, asc, eq, inArray, is, isNull, or, SQL } from "drizzle-orm";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
 import type { Transaction } from "../database.js";
 import { InputError, MAX_LIST } from "../input-error.js";
@@ -56,24 +56,57 @@ export function* insertValues(
   return keys.map((row) => ({ before: undefined, after: found.get(keyText(definition, row)) }));
 }
 
-/** Updates these rows. A statement that moves the primary key goes row by row, to know which came from where. */
+/** Updates these rows, which are all for which `where` holds. */
 export function* updateRows(
   tx: Transaction,
   definition: Definition,
   set: Row,
   rows: readonly Row[],
+  where?: SQL,
 ): Steps<Pair[]> {
-  const { table, key } = definition;
+  const { table, key, columns } = definition;
+  const update = (condition: SQL) => queries(tx).update(table).set(set).where(condition);
   const moves = key.some(([name, column]) => set[name] !== undefined || column.onUpdateFn !== undefined);
-  const keys: Row[] = [];
-  for (const some of moves ? chunks(rows, 1) : chunks(rows, keysPerStatement(definition))) {
-    const query = queries(tx).update(table).set(set).where(hasKeyOf(definition, some));
-    if (!moves) yield* done(query.run());
-    const moved: Row[] = moves ? yield* done(query.returning(Object.fromEntries(key)).all()) : [];
-    keys.push(...(moved.length > 0 ? moved : some));
+  const atOnce = keysPerStatement(definition);
+  const isComputed = columns.some(([name, column]) => is(set[name], SQL) || column.onUpdateFn !== undefined);
+  let keys = rows;
+  if (moves) {
+    // Row by row, to know which came from where.
+    keys = yield* movedKeys(definition, rows, update);
+  } else if (where && isComputed && rows.length > atOnce) {
+    // In one statement, for in a second one an expression would see what the first has made of the table.
+    const updated = yield* done(update(where).returning(Object.fromEntries(key)).all());
+    refuseOthers(definition, rows, updated as Row[]);
+  } else {
+    for (const some of chunks(rows, atOnce)) yield* done(update(hasKeyOf(definition, some)).run());
   }
   const found = yield* selectByKeys(tx, definition, keys);
   return rows.map((before, i) => ({ before, after: found.get(keyText(definition, keys[i]!)) }));
+}
+
+function* movedKeys(
+  definition: Definition,
+  rows: readonly Row[],
+  update: (condition: SQL) => any,
+): Steps<Row[]> {
+  const returned = Object.fromEntries(definition.key);
+  const keys: Row[] = [];
+  for (const row of rows) {
+    const moved: Row[] = yield* done(
+      update(hasKeyOf(definition, [row]))
+        .returning(returned)
+        .all(),
+    );
+    keys.push(moved[0] ?? row);
+  }
+  return keys;
+}
+
+/** A condition may hold by chance, the second time for other rows than those that were read. */
+function refuseOthers(definition: Definition, rows: readonly Row[], updated: readonly Row[]): void {
+  const known = new Set(rows.map((row) => keyText(definition, row)));
+  if (updated.every((row) => known.has(keyText(definition, row)))) return;
+  throw new InputError("INVALID_WHERE", "where", "must hold for the same rows when it is asked again");
 }
 
 export function* deleteRows(tx: Transaction, definition: Definition, rows: readonly Row[]): Steps<Pair[]> {
