@@ -46,8 +46,11 @@ function refuseClocks(batch: readonly EncodedEvent[], isBatch: boolean): void {
 export interface AppendQuery<D extends Database> extends QueryPromise<Appended[]>, SQLWrapper {
   /** For the types of `db.batch`. */
   readonly _: { readonly dialect: "sqlite"; readonly result: Appended[] };
+  /** Runs it by itself, which is atomic, too. */
   all(): Result<D, Appended[]>;
+  /** The same, with the driver's own answer. */
   run(): Result<D, unknown>;
+  /** Without running it: its parameters hold the payloads. */
   toSQL(): Query;
 }
 

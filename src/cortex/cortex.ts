@@ -46,6 +46,7 @@ export interface Cortex<In extends Actions = Action, Out extends Actions = In> {
    * @throws ConflictError `KEY_CONFLICT`: nothing was written.
    */
   append<X extends Transaction>(tx: X, mutation: Mutation<In>): Result<X, StoredEvent<Out>>;
+  /** A batch: the answers come in its order, those to retries among them. */
   append<X extends Transaction>(tx: X, mutations: readonly Mutation<In>[]): Result<X, StoredEvent<Out>[]>;
   /**
    * The same without a transaction, in one atomic `db.batch`: on D1, which has no other, and on any libsql server
@@ -74,6 +75,7 @@ export interface Cortex<In extends Actions = Action, Out extends Actions = In> {
     queries?: QueriesFor<Out, Q>,
     options?: BatchOptions,
   ): Promise<{ event: StoredEvent<Out>; results: ResultsOf<Q> | undefined }>;
+  /** Several mutations: `events` are the answers, in their order. */
   batch<const Q extends readonly BatchQuery[] = []>(
     db: BatchDatabase,
     mutations: readonly Mutation<In>[],

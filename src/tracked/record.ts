@@ -16,6 +16,7 @@ import type { Pair } from "./rows.js";
 export interface Recorder {
   readonly id: string;
   readonly table: EventsTable<any>;
+  /** As a cortex does, in the order of the mutations. */
   append(tx: any, mutations: any): any;
 }
 

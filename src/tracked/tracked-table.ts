@@ -54,6 +54,7 @@ export interface TrackedTable<
     values: InsertValues<T>,
     options?: ChangeOptions,
   ): Result<X, Created<T, O, N>>;
+  /** Several rows, all or nothing: of those that the database ignored there is no event. */
   insert<X extends Transaction>(
     tx: X,
     cortex: Recorder,

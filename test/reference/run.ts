@@ -1,6 +1,6 @@
 /**
- * The API reference, from the doc comments: `npm run docs`. A warning fails it: a link that leads nowhere, a class or a
- * value without a comment.
+ * The API reference, from the doc comments: `npm run docs`. A warning fails it: a link that leads nowhere, a class, a
+ * function, a method or a value without a comment.
  *
  * TypeDoc reads the compiler's API, which TypeScript 7 does not have. So it is installed in a folder of its own, with TypeScript 6.
  */
