@@ -137,10 +137,11 @@ export function parseJson(text: string, field: string): unknown {
  * left out. The JSON Canonicalization Scheme (RFC 8785), which writes numbers and text as JavaScript does.
  */
 export function canonicalJson(value: unknown): string {
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value !== "object" || value === null) return String(value);
   let text = "";
   if (Array.isArray(value)) {
-    for (const entry of value) text += `${text && ","}${canonicalJson(entry)}`;
+    for (const entry of value) text += text === "" ? canonicalJson(entry) : `,${canonicalJson(entry)}`;
     return `[${text}]`;
   }
   for (const key of Object.keys(value).sort()) {
