@@ -56,7 +56,7 @@ async function main(args: readonly string[]): Promise<number> {
   const short = args.includes("--short");
   const given = args.find((arg) => arg.startsWith("--seed="))?.slice("--seed=".length);
   const seed = given === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(given);
-  const names = args.filter((arg) => !arg.startsWith("--"));
+  const names = args.filter((arg) => arg !== "--short" && !arg.startsWith("--seed="));
   const unknown = names.filter((name) => !harnesses.some((harness) => harness.name === name));
   if (unknown.length > 0 || !Number.isSafeInteger(seed)) {
     console.error(`Usage: main.ts [--short] [--seed=N] [${harnesses.map(({ name }) => name).join(" | ")} …]`);
