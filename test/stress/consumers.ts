@@ -20,8 +20,10 @@ import { cortexId, createLog, type Log } from "./log.js";
 const PROCESSES = 4;
 const KILL_EVERY = 200;
 const LIMIT = 10;
-/** Processes that are started before they are needed: to start takes longer than to be killed. */
-const SPARES = 3;
+/** Events of a round: they come for some 5 seconds. */
+const ROUND = 2_500;
+/** Processes that stand by before a round begins: to start one takes a core longer than KILL_EVERY. */
+const RESERVE = 30;
 
 export const consumers: Harness = {
   name: "consumers",
@@ -52,23 +54,26 @@ export async function runConsumers(form: ConsumerArguments["form"], events: numb
     const db = await createLog(url);
     await db.run(sql`create table applied (seq integer not null)`);
     await db.run(sql`create table cursors (name text primary key, seq integer not null)`);
-    const half = Math.floor(events / 2);
-    await fill(db, half);
-
     const args: ConsumerArguments = { url, form, limit: LIMIT };
     const crew = newCrew(() => startChild("./consumer-process.ts", args, { isCompiled: true }));
-    await crew.begin();
-    // The rest comes while they run.
-    const filling = fill(db, events - half, 20);
-    const start = performance.now();
     let kills = 0;
-    for (; !(await isThrough(db, events)); kills++) {
-      await sleep(KILL_EVERY);
-      await crew.replace(Math.floor(random() * PROCESSES));
+    let killing = 0;
+    for (let filled = 0; filled < events; ) {
+      await crew.reserve(RESERVE);
+      await crew.begin();
+      const size = Math.min(ROUND, events - filled);
+      const filling = fill(db, size);
+      filled += size;
+      const start = performance.now();
+      for (let n = 1; !(await isThrough(db, filled)); n++, kills++) {
+        await sleep(Math.max(0, start + n * KILL_EVERY - performance.now()));
+        await crew.replace(Math.floor(random() * PROCESSES));
+      }
+      killing += performance.now() - start;
+      await filling;
     }
-    const pause = Math.round((performance.now() - start) / Math.max(1, kills));
-    await filling;
     await crew.end();
+    const pause = Math.round(killing / Math.max(1, kills));
     const rows = await db.values<[number]>(sql`select seq from applied order by rowid`);
     db.$client.close();
     const seqs = rows.map((row) => row[0]);
@@ -78,12 +83,13 @@ export async function runConsumers(form: ConsumerArguments["form"], events: numb
   });
 }
 
-async function fill(db: Log, events: number, pause = 0): Promise<void> {
+/** Appends them a hundred at a time, one hundred for each kill. */
+async function fill(db: Log, events: number): Promise<void> {
   const event = { action: "update" as const, traceId: "trace", cortexId: cortexId(0), origin: "writer" };
   for (let left = events; left > 0; left -= 100) {
     const batch = Array.from({ length: Math.min(left, 100) }, () => event);
     await writeTransaction(db, (tx) => append(tx, batch), { deadline: 120_000 });
-    await sleep(pause);
+    await sleep(KILL_EVERY);
   }
 }
 
@@ -94,22 +100,25 @@ async function isThrough(db: Log, events: number): Promise<boolean> {
 
 /** Processes at work, and others that stand by. */
 function newCrew(start: () => Child) {
-  const enlist = async () => {
-    const child = start();
-    await heard(child);
-    return child;
-  };
-  const spares = Array.from({ length: SPARES }, enlist);
+  const spares: Child[] = [];
   const atWork: Child[] = [];
+  const reserve = async (count: number) => {
+    while (spares.length < count) {
+      const started = [start(), start()];
+      for (const child of started) await heard(child);
+      spares.push(...started);
+    }
+  };
   const put = async (place: number) => {
-    const spare = await spares.shift()!;
-    spares.push(enlist());
+    await reserve(1);
+    const spare = spares.shift()!;
     spare.tell("go");
     atWork[place] = spare;
   };
   return {
+    reserve,
     begin: async () => {
-      for (let place = 0; place < PROCESSES; place++) await put(place);
+      for (let place = 0; place < PROCESSES; place++) if (!atWork[place]) await put(place);
     },
     replace: async (place: number) => {
       const child = atWork[place]!;
@@ -118,7 +127,7 @@ function newCrew(start: () => Child) {
       await put(place);
     },
     end: async () => {
-      const all = [...atWork, ...(await Promise.all(spares))];
+      const all = [...atWork, ...spares];
       for (const child of all) child.kill();
       await Promise.all(all.map(({ exit }) => exit));
     },
