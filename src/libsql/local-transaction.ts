@@ -8,6 +8,7 @@ import {
   type Transaction,
 } from "@libsql/client";
 import type { Connection } from "./connection.js";
+import { useTurn } from "./event-loop-turn.js";
 import { LibsqlFileError } from "./libsql-file-error.js";
 import { isCommit } from "./statement-kind.js";
 
@@ -96,6 +97,7 @@ export class LocalTransaction implements Transaction {
 
   #opened(): Lease {
     this.lastUsed = performance.now();
+    useTurn(this.lastUsed);
     // After SQLite has rolled it back by itself, a statement would be committed at once.
     const lease = this.#lease;
     if (lease?.connection.inTransaction) return lease;

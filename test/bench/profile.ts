@@ -14,7 +14,7 @@ export interface Profile {
   exceptions: number;
 }
 
-const METHODS = { prepare: "compile", raw: "exceptions", run: "run", all: "run" } as const;
+const METHODS = { prepare: "compile", raw: "exceptions", run: "run", all: "run", exec: "run" } as const;
 const spent = { compile: 0, exceptions: 0, run: 0 };
 let instrumented = false;
 
@@ -39,7 +39,7 @@ function instrument(): void {
   instrumented = true;
   const statement = Object.getPrototypeOf(new Database(":memory:").prepare("select 1"));
   for (const [method, kind] of Object.entries(METHODS)) {
-    const prototype = method === "prepare" ? Database.prototype : statement;
+    const prototype = method in statement ? statement : Database.prototype;
     const original = prototype[method] as (...args: unknown[]) => unknown;
     prototype[method] = function (this: unknown, ...args: unknown[]) {
       const start = performance.now();

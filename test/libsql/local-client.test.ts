@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@libsql/client";
 import { DeadlineError, LibsqlFileError, openLibsql, writeTransaction } from "drizzle-event-log/libsql";
 import { sql } from "drizzle-orm";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { Connection } from "../../src/libsql/connection.js";
 import { openNative } from "../../src/libsql/native.js";
 import { errorOf } from "../fixture.js";
@@ -248,6 +248,24 @@ test.each(["select 1", "insert into notes (body) values ('a')"])(
     expect(turns).toBeGreaterThan(5);
   },
 );
+
+test("after a long commit of a transaction, no other statement runs in that turn of the event loop", async () => {
+  const { db } = await opened();
+  const transaction = await db.$client.transaction();
+  await transaction.execute(insert("a"));
+  await new Promise(setImmediate);
+  await new Promise(setImmediate);
+  let [time, turns] = [performance.now(), 0];
+  vi.spyOn(performance, "now").mockImplementation(() => time);
+  vi.spyOn(Connection.prototype, "commit").mockImplementationOnce(function (this: Connection) {
+    time += 20;
+    this.commit();
+  });
+  setImmediate(() => turns++);
+  await transaction.commit();
+  await db.run(sql`insert into notes (body) values ('b')`);
+  expect(turns).toBe(1);
+});
 
 describe("a kept statement", () => {
   test("does not keep the arguments of its last run", async () => {
