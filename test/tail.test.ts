@@ -1,8 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { getEventListeners } from "node:events";
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { copyFileSync } from "node:fs";
 import {
   append,
   type Cursor,
@@ -22,7 +20,7 @@ import { migrateEvents } from "drizzle-event-log/migrations";
 import { sql } from "drizzle-orm";
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import fc from "fast-check";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   ALPHA,
   BETA,
@@ -34,53 +32,15 @@ import {
   openLibsql,
   openSqlite,
 } from "./fixture.js";
-
-const INTERVAL = 5000;
-
-const cleanUps: (() => void)[] = [];
-afterEach(() => {
-  vi.useRealTimers();
-  for (const cleanUp of cleanUps.splice(0).reverse()) cleanUp();
-});
-
-function newFile(): string {
-  const directory = mkdtempSync(join(tmpdir(), "event-log-tail-"));
-  cleanUps.push(() => rmSync(directory, { recursive: true, force: true }));
-  return join(directory, "app.db");
-}
+import { cleanUps, follow, INTERVAL, newFile, seqs } from "./followed-tail.js";
 
 const add = (db: Libsql, ...over: Parameters<typeof event>[0][]) =>
   db.transaction((tx) => append(tx, over.map(event)));
-const seqs = (page: readonly { seq: number }[]) => page.map(({ seq }) => seq);
 
 /** The log as the migrations make it, anew: empty, its seqs from 1 again. */
 async function replaceLog(db: Libsql): Promise<void> {
   await db.run(sql`drop table events`);
   await migrateEvents(db);
-}
-
-/** A tail under a clock that only the test moves. */
-function follow(db: Libsql, options: TailOptions = {}) {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-  const stop = new AbortController();
-  const iterator = tail(db, { interval: INTERVAL, signal: stop.signal, ...options });
-  /** The seqs of the next page, once it is there; "waiting" if none comes within an interval. */
-  const next = async () => {
-    const step = await iterator.next();
-    return step.done ? "done" : seqs(step.value);
-  };
-  const soon = async (pending: Promise<unknown>) => {
-    let outcome: unknown = "waiting";
-    pending.then((value) => {
-      outcome = value;
-    });
-    // Until it waits for the clock, or has something: each round gives the driver a turn.
-    for (let round = 0; round < 100 && outcome === "waiting" && vi.getTimerCount() === 0; round++)
-      await new Promise((resolve) => setImmediate(resolve));
-    return outcome;
-  };
-  const pass = (time = INTERVAL) => vi.advanceTimersByTimeAsync(time);
-  return { iterator, stop, next, soon, pass };
 }
 
 describe.each(drivers)("tail on %s", (_, open) => {

@@ -1,28 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import SQLite from "better-sqlite3";
-import { append, newULID, type TailOptions, tail } from "drizzle-event-log";
+import { append, newULID } from "drizzle-event-log";
 import { openLibsql, writeTogether, writeTransaction } from "drizzle-event-log/libsql";
 import { migrateEvents } from "drizzle-event-log/migrations";
 import { sql } from "drizzle-orm";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { BETA, errorOf, event } from "./fixture.js";
-
-const INTERVAL = 5000;
-
-const cleanUps: (() => void)[] = [];
-afterEach(() => {
-  vi.useRealTimers();
-  for (const cleanUp of cleanUps.splice(0).reverse()) cleanUp();
-});
-
-function newFile(): string {
-  const directory = mkdtempSync(join(tmpdir(), "event-log-wake-"));
-  cleanUps.push(() => rmSync(directory, { recursive: true, force: true }));
-  return join(directory, "app.db");
-}
+import { cleanUps, follow, newFile } from "./followed-tail.js";
 
 type Db = Awaited<ReturnType<typeof opened>>["db"];
 
@@ -40,34 +24,6 @@ async function opened(file = newFile()) {
 
 const insert = (over: string) => sql`insert into events (id, action, trace_id, cortex_id, origin, timestamp)
   values (${newULID()}, 'create', ${over}, ${BETA}, 'plain', '2026-01-01T00:00:00Z')`;
-
-/** A tail under a clock that only the test moves. */
-function follow(db: Db, options: TailOptions = {}) {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-  const stop = new AbortController();
-  const iterator = tail(db, { interval: INTERVAL, signal: stop.signal, ...options });
-  const next = async () => {
-    const step = await iterator.next();
-    return step.done ? "done" : step.value.map(({ seq }) => seq);
-  };
-  /** What it comes to without the clock moving. */
-  const soon = async (pending: Promise<unknown>) => {
-    let outcome: unknown = "waiting";
-    pending.then(
-      (value) => {
-        outcome = value;
-      },
-      () => {},
-    );
-    for (let round = 0; round < 50 && outcome === "waiting"; round++) {
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    return outcome;
-  };
-  return { iterator, stop, next, soon };
-}
-
-const pass = (time = INTERVAL) => vi.advanceTimersByTimeAsync(time);
 
 describe("a tail on a file of openLibsql", () => {
   const ways: Record<string, (db: Db) => unknown> = {
@@ -118,7 +74,7 @@ describe("a tail on a file of openLibsql", () => {
 
   test("sees another process's commit at its next look, and asks the log only then", async () => {
     const { file, db, asked } = await opened();
-    const { next, soon } = follow(db);
+    const { next, soon, pass } = follow(db);
     const pending = next();
     expect(await soon(pending)).toBe("waiting");
     const before = asked.length;
@@ -137,7 +93,7 @@ describe("a tail on a file of openLibsql", () => {
 
   test("looks every 100 ms unless it is told otherwise", async () => {
     const { file, db } = await opened();
-    const { next, soon } = follow(db, { interval: undefined as never });
+    const { next, soon, pass } = follow(db, { interval: undefined as never });
     const pending = next();
     expect(await soon(pending)).toBe("waiting");
     const other = new SQLite(file);
@@ -182,7 +138,7 @@ describe("a tail on a file of openLibsql", () => {
   test("is told at its next look that its client was closed, also while another has the file open", async () => {
     const { file, db } = await opened();
     await opened(file);
-    const { next, soon } = follow(db);
+    const { next, soon, pass } = follow(db);
     const pending = errorOf(next);
     expect(await soon(pending)).toBe("waiting");
     db.$client.close();
@@ -193,7 +149,7 @@ describe("a tail on a file of openLibsql", () => {
 
   test("goes on when its client was opened anew", async () => {
     const { db } = await opened();
-    const { next, soon } = follow(db);
+    const { next, soon, pass } = follow(db);
     const pending = next();
     expect(await soon(pending)).toBe("waiting");
     db.$client.close();
@@ -208,7 +164,7 @@ describe("a tail on a file of openLibsql", () => {
 test("a tail on a database in memory looks every 100 ms", async () => {
   const db = await openLibsql(":memory:");
   await migrateEvents(db);
-  const { next, soon } = follow(db, { interval: undefined as never });
+  const { next, soon, pass } = follow(db, { interval: undefined as never });
   const pending = next();
   expect(await soon(pending)).toBe("waiting");
   await db.transaction((tx) => append(tx, event()));
