@@ -24,7 +24,7 @@ export function logOf(
 }
 
 /** For a driver of one connection that does not queue: a transaction in the midst of another is refused. */
-export function inTurn({ transaction, ...log }: TransactionalLog): TransactionalLog {
+export function oneByOne({ transaction, ...log }: TransactionalLog): TransactionalLog {
   let last: Promise<unknown> = Promise.resolve();
   const gated = (work: any) => {
     const begin = () => transaction(work);

@@ -1,6 +1,6 @@
 import SQLite from "better-sqlite3";
 import { drizzle } from "drizzle-orm/sqlite-proxy";
-import { inTurn, logOf, migrated, type Open } from "./local.js";
+import { oneByOne, logOf, migrated, type Open } from "./local.js";
 
 /** The drivers that Drizzle 0.45 has in a form of its own. */
 export const ownDrivers: Record<string, Open> = {
@@ -34,6 +34,6 @@ export const ownDrivers: Record<string, Open> = {
       (sql) => client.exec(sql),
       () => void client.close(),
     );
-    return migrated(inTurn(log), statements);
+    return migrated(oneByOne(log), statements);
   },
 };

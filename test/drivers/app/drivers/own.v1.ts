@@ -3,7 +3,7 @@ import SQLite from "better-sqlite3";
 import { betterSQLite3Codecs } from "drizzle-orm/better-sqlite3";
 import { drizzle as drizzleOpSqlite } from "drizzle-orm/op-sqlite";
 import { drizzle, type SqliteProxyBatchItem } from "drizzle-orm/sqlite-proxy";
-import { inTurn, logOf, migrated, type Open } from "./local.js";
+import { oneByOne, logOf, migrated, type Open } from "./local.js";
 import { opSqlite } from "./stand-ins.js";
 
 /** The drivers that only Drizzle 1.0 has, or has in a form of its own. */
@@ -31,7 +31,7 @@ export const ownDrivers: Record<string, Open> = {
       (sql) => client.exec(sql),
       () => void client.close(),
     );
-    return migrated(inTurn(log), statements);
+    return migrated(oneByOne(log), statements);
   },
 
   // Keeps to the letter of Drizzle's documentation: rows, and nothing of what was written.
@@ -67,7 +67,7 @@ export const ownDrivers: Record<string, Open> = {
       (sql) => client.exec(sql),
       () => void client.close(),
     );
-    return migrated(inTurn(log), statements);
+    return migrated(oneByOne(log), statements);
   },
 };
 

@@ -1,20 +1,17 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createClient } from "@libsql/client";
 import { forTrace } from "drizzle-event-log";
-import { generateSQLiteDrizzleJson, generateSQLiteMigration } from "drizzle-kit/api";
 
 process.env.DATABASE_URL = `file:${join(mkdtempSync(join(tmpdir(), "recipe-")), "app.db")}`;
 process.env.BETTER_AUTH_URL = "http://localhost";
 process.env.BETTER_AUTH_SECRET = "a secret of this test, long enough to be one";
 process.env.BETTER_AUTH_TELEMETRY = "0";
-const schema = await import("./better-auth/auth-schema.js" as string);
-const client = createClient({ url: process.env.DATABASE_URL });
-const [none, tables] = [await generateSQLiteDrizzleJson({}), await generateSQLiteDrizzleJson(schema)];
-await client.migrate(await generateSQLiteMigration(none, tables));
-client.close();
+const kit = "node_modules/drizzle-kit/bin.cjs";
+const args = ["--dialect", "turso", "--url", process.env.DATABASE_URL];
+execFileSync(process.execPath, [kit, "push", "--schema", "recipes/better-auth/auth-schema.ts", ...args]);
 
 const { auth, db } = await import("./better-auth/auth.js" as string);
 const emails = ["a@example.org", "b@example.org"];

@@ -3,7 +3,7 @@ import { webcrypto } from "node:crypto";
 import SQLite from "better-sqlite3";
 import { prepareSync } from "../drivers/stand-ins.js";
 
-export function openDatabaseSync() {
+export function openDatabaseSync(_name: string) {
   const client = new SQLite(":memory:");
   return { prepareSync: (source: string) => prepareSync(client, source) };
 }
