@@ -23,7 +23,7 @@ const LIMIT = 10;
 /** Events of a round: they come for some 5 seconds. */
 const ROUND = 2_500;
 /** Processes that stand by before a round begins: to start one takes a core longer than KILL_EVERY. */
-const RESERVE = 30;
+const RESERVE = 45;
 
 export const consumers: Harness = {
   name: "consumers",
@@ -102,6 +102,7 @@ async function isThrough(db: Log, events: number): Promise<boolean> {
 function newCrew(start: () => Child) {
   const spares: Child[] = [];
   const atWork: Child[] = [];
+  const exits: Promise<number | string>[] = [];
   const reserve = async (count: number) => {
     while (spares.length < count) {
       const started = [start(), start()];
@@ -123,13 +124,15 @@ function newCrew(start: () => Child) {
     replace: async (place: number) => {
       const child = atWork[place]!;
       child.kill();
-      if ((await child.exit) !== "SIGKILL") throw new Error("a consumer ended before it was killed");
+      exits.push(child.exit);
       await put(place);
     },
     end: async () => {
       const all = [...atWork, ...spares];
       for (const child of all) child.kill();
-      await Promise.all(all.map(({ exit }) => exit));
+      exits.push(...all.map(({ exit }) => exit));
+      const ends = new Set(await Promise.all(exits));
+      if (`${[...ends]}` !== "SIGKILL") throw new Error("a consumer ended before it was killed");
     },
   };
 }
