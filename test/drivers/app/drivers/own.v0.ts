@@ -1,6 +1,6 @@
 import SQLite from "better-sqlite3";
 import { drizzle } from "drizzle-orm/sqlite-proxy";
-import { oneByOne, logOf, migrated, type Open } from "./local.js";
+import { logOf, migrated, type Open, oneByOne } from "./local.js";
 
 /** The drivers that Drizzle 0.45 has in a form of its own. */
 export const ownDrivers: Record<string, Open> = {

@@ -3,7 +3,7 @@ import SQLite from "better-sqlite3";
 import { betterSQLite3Codecs } from "drizzle-orm/better-sqlite3";
 import { drizzle as drizzleOpSqlite } from "drizzle-orm/op-sqlite";
 import { drizzle, type SqliteProxyBatchItem } from "drizzle-orm/sqlite-proxy";
-import { oneByOne, logOf, migrated, type Open } from "./local.js";
+import { logOf, migrated, type Open, oneByOne } from "./local.js";
 import { opSqlite } from "./stand-ins.js";
 
 /** The drivers that only Drizzle 1.0 has, or has in a form of its own. */
