@@ -103,12 +103,16 @@ async function run(log: Log, { size, row, contender, from, stamped }: Run): Prom
   if (!call) throw new Error("no equivalent");
   if (operation.startsWith("append")) {
     const made = Array.from({ length: calls * width }, (_, i) =>
-      operation === "appendStamped"
+      operation === "appendStamped" || operation === "appendClocked"
         ? stampedEvent(from + i, stamped + i, size)
         : appendedEvent(from + i, size, width > 1 ? 20 : 1),
     );
     // As an app gets them: strings that were put together cost whoever reads them first.
     const events = JSON.parse(JSON.stringify(made)) as BenchEvent[];
+    if (operation === "appendPulled") {
+      await log.offer!(events);
+      return { milliseconds: await timed(call, [[]]) };
+    }
     if (width > 1) {
       const batches = Array.from({ length: calls }, (_, i) => [events.slice(i * width, (i + 1) * width)]);
       return { milliseconds: await timed(call, batches) };

@@ -29,6 +29,9 @@ const NODES = [
 /** The node that appends through a cortex. */
 export const WRITER = ALPHA;
 
+/** The node of a peer. */
+export const PEER = { id: "01DX5ZZKBKACTAV9WEVGEMMVS2", name: "delta" };
+
 /** The event of a log that three nodes have written in turn, each knowing all before it. */
 export function baseEvent(n: number): BenchEvent {
   return { ...unclocked(n, traceOf(n)), vclock: clockAfter(n) };

@@ -93,7 +93,9 @@ export async function measure(
 export function advance(position: Position, row: Row): void {
   if (!writes(row)) return;
   position.next += row.calls * row.width;
-  if (row.contenders[0]!.operation === "appendStamped") position.stamped += row.calls * row.width;
+  const { operation } = row.contenders[0]!;
+  const isStamped = operation === "appendStamped" || operation === "appendClocked";
+  if (isStamped) position.stamped += row.calls * row.width;
 }
 
 function writes({ contenders }: Row): boolean {

@@ -6,11 +6,12 @@ import { advance, type Limits, measure, type Position, type Result } from "./mea
 import { type Bases, prepare, prepareEmmett } from "./prepare.js";
 import type { Profile } from "./profile.js";
 import { markdown, type Report } from "./report.js";
-import { OURS, oursOf, PLAIN, type Row } from "./rows.js";
-import { directory, elapsed, removeBases, root, startWorkers } from "./setup.js";
+import { OURS, oursOf, PLAIN, type Row, WITHOUT } from "./rows.js";
+import { directory, elapsed, removeBases, root, startWorkers, withoutRoot } from "./setup.js";
 import { stacks } from "./stacks/all.js";
 import { drawing } from "./svg.js";
 import type { UlidRate } from "./ulid.js";
+import { buildWithoutProof } from "./without-proof.js";
 import type { Worker } from "./worker.js";
 
 export interface Run {
@@ -39,6 +40,9 @@ export async function compareWithOthers(run: Run, out: string): Promise<number> 
   const names = stacks.map(({ name }) => name);
   const workers = await startWorkers(names, bases);
   removeBases(bases);
+  if (chosen.some(isBesideWithout)) {
+    for (const one of await startWithoutProof(sizes)) workers.set(...one);
+  }
   console.log(`logs of ${sizes.join(", ")} events in ${elapsed(start)}\n`);
 
   const positions = new Map(sizes.map((size): [number, Position] => [size, { next: size, stamped: 0 }]));
@@ -63,6 +67,16 @@ export async function compareWithOthers(run: Run, out: string): Promise<number> 
   return results.some(({ entries }) => entries.some(({ absent }) => absent?.startsWith("VOID"))) ? 1 : 0;
 }
 
+const isBesideWithout = ({ contenders }: Row) => contenders[0]!.stack.startsWith(WITHOUT);
+
+async function startWithoutProof(sizes: readonly number[]): Promise<Map<string, Worker>> {
+  buildWithoutProof();
+  const bases = prepare(join(directory, "without"), sizes, withoutRoot);
+  const workers = await startWorkers([OURS], bases, { program: join(withoutRoot, "bench"), prefix: WITHOUT });
+  removeBases(bases);
+  return workers;
+}
+
 /** Of this package's writes of one event; at the end, for it slows them down. */
 async function profileWrites(
   chosen: readonly Row[],
@@ -75,6 +89,7 @@ async function profileWrites(
     const contender = oursOf(row);
     const worker = workers.get(contender.stack)!;
     if (contender.stack === PLAIN || !contender.operation.startsWith("append") || row.width > 1) continue;
+    if (isBesideWithout(row)) continue;
     await worker.ask({ ask: "begin", mode: row.synchronous });
     let profile!: Omit<Profile, "row" | "size">;
     // The first is to warm up.

@@ -1,7 +1,7 @@
 import type { Machine } from "./machine.js";
 import type { Entry, Result } from "./measure.js";
 import type { Profile } from "./profile.js";
-import { BY_HAND, OURS, rows } from "./rows.js";
+import { BY_HAND, OURS, rows, WITHOUT } from "./rows.js";
 import { median, ratios } from "./statistics.js";
 import type { UlidRate } from "./ulid.js";
 
@@ -62,6 +62,11 @@ export function markdown({ machine, date, quick, seconds, sizes, results, profil
     ]),
     "",
     table([
+      ["what the proof costs", "log", "without", "with", "target", "", "rounds"],
+      ...measured.filter(({ baseline }) => baseline.startsWith(WITHOUT)).map(plainLine),
+    ]),
+    "",
+    table([
       ["concurrency", "log", "one by one", "100 writers", "gain", "target", ""],
       ...measured.filter(({ baseline }) => baseline === OURS).map(writersLine),
     ]),
@@ -117,7 +122,7 @@ function ratioLine(result: Result): string[] {
 
 function plainLine({ row, size, target, rounds, entries: [hand, ours] }: Result): string[] {
   return [
-    ...[row.replace("plain Drizzle: ", ""), count(size), duration(hand), ratio(ours)],
+    ...[row.replace(/^(plain Drizzle|proof): /, ""), count(size), duration(hand), ratio(ours)],
     ...[...verdict(target, ours!.absent ? undefined : ours!.ratio), String(rounds)],
   ];
 }

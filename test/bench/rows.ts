@@ -5,6 +5,8 @@ export type Operation =
   | "appendBare"
   | "appendBatch"
   | "appendStamped"
+  | "appendClocked"
+  | "appendPulled"
   | "appendInTurn"
   | "appendTogether"
   | ReadOperation;
@@ -37,6 +39,8 @@ export interface Row {
 export const OURS = "drizzle-event-log";
 export const BY_HAND = "by hand";
 export const PLAIN = "openLibsql";
+/** Before the name of a stack: the same on the package without the proof. */
+export const WITHOUT = "without proof ";
 const READERS = ["libsql", OURS, "@libsql/client", "Drizzle", "better-sqlite3", "Emmett"];
 const WRITERS = ["libsql", OURS, BY_HAND, "@libsql/client", "Drizzle", "better-sqlite3", "Emmett"];
 
@@ -83,6 +87,11 @@ export const rows: readonly Row[] = [
     ...{ width: 10_000, target: 1.15, handTarget: 0.8 },
     contenders: among(WRITERS, "appendBatch"),
   }),
+  append("proof: append one through a cortex, FULL", "FULL", 250, proof("appendStamped", 1.05)),
+  append("proof: append 1,000 with clocks as a batch, FULL", "FULL", 4, {
+    ...{ width: 1000, ...proof("appendClocked", 1.25) },
+  }),
+  append("proof: pull 5,000, FULL", "FULL", 1, { width: 5000, ...proof("appendPulled", 1.3) }),
 ];
 
 /** What of the row is this package; its many writers where there are some. */
@@ -101,6 +110,11 @@ function append(name: string, synchronous: Synchronous, calls: number, rest: Par
 /** What an app does with its own tables, on the database from this package and on one without it. */
 function plain(operation: Operation): Partial<Row> {
   return { target: 1, contenders: among([BY_HAND, PLAIN], operation) };
+}
+
+/** The package beside itself without the proof. */
+function proof(operation: Operation, target: number): Partial<Row> {
+  return { target, contenders: among([WITHOUT + OURS, OURS], operation) };
 }
 
 function among(stacks: readonly string[], operation: Operation): Contender[] {

@@ -12,12 +12,15 @@ export const root = fileURLToPath(new URL("../../", import.meta.url));
 export const compiled = join(root, ".data/bench");
 /** Where another version of the package is built, so that it finds the packages that this one uses. */
 export const otherRoot = join(root, ".data/against");
+/** Where the package is built without the proof, in the same way. */
+export const withoutRoot = join(root, ".data/without-proof");
 export const directory = mkdtempSync(join(tmpdir(), "event-log-bench-"));
 const running = new Set<Worker>();
 
 process.on("exit", () => {
   for (const worker of running) void worker.end();
-  for (const path of [directory, compiled, otherRoot]) rmSync(path, { recursive: true, force: true });
+  for (const path of [directory, compiled, otherRoot, withoutRoot])
+    rmSync(path, { recursive: true, force: true });
 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
 

@@ -1,8 +1,10 @@
 // All that the benchmark uses of this package. With `--against` the same code runs on another version of it, where
 // options may have other names.
 import { append, feed, forTrace, latest, newULID, openCortex, since, ulidFactory } from "drizzle-event-log";
+import { databasePeer, pull } from "drizzle-event-log/federation";
 import { openLibsql, writeTogether, writeTransaction } from "drizzle-event-log/libsql";
-import { type BenchEvent, randomnessOf, WRITER } from "../content.js";
+import { migrateEvents } from "drizzle-event-log/migrations";
+import { type BenchEvent, PEER, randomnessOf, WRITER } from "../content.js";
 import type { Log, Stack, Synchronous } from "./stack.js";
 
 export { events } from "drizzle-event-log/schema";
@@ -24,6 +26,8 @@ export const ourPackage: Stack = {
       ...timeFrom(() => now),
       randomness: () => randomness(),
     });
+    let peer: Awaited<ReturnType<typeof openPeer>> | undefined;
+    let offered = 0;
     const log: Log = {
       synchronous: async (mode) => {
         await db.run(`pragma synchronous = ${mode}`);
@@ -37,6 +41,19 @@ export const ourPackage: Stack = {
         randomness = randomnessOf(id);
         return db.transaction((tx) => cortex.append(tx, { action, traceId, data }));
       },
+      appendClocked: (events) => db.transaction((tx) => append(tx, events)),
+      async offer(events) {
+        peer ??= await openPeer();
+        const { id, name } = PEER;
+        const stamped = events.map((event) => {
+          return { ...event, cortexId: id, origin: name, vclock: { [id]: ++offered } };
+        });
+        await peer.transaction((tx) => append(tx, stamped));
+      },
+      async appendPulled() {
+        const { refused } = await pull(db, databasePeer(peer!));
+        for (const { error } of refused) throw error;
+      },
       // On a connection of its own, which `synchronous` does not reach: FULL, the default.
       appendInTurn: (event) => writeTransaction(db, (tx) => append(tx, event)),
       appendTogether: (event) => writeTogether(db, (tx) => append(tx, event)),
@@ -49,6 +66,12 @@ export const ourPackage: Stack = {
     return log;
   },
 };
+
+async function openPeer() {
+  const db = await openLibsql(":memory:");
+  await migrateEvents(db);
+  return db;
+}
 
 /** Now `now`, once `clock`: each version takes the one it knows. */
 function timeFrom(now: () => number) {

@@ -16,6 +16,12 @@ export interface Log {
   appendBatch(events: readonly BenchEvent[]): unknown;
   /** Like `appendOne`; a stack with a writer that stamps events makes the given stamps itself. */
   appendStamped(event: BenchEvent): unknown;
+  /** Like `appendBatch`, each with its clock. */
+  appendClocked?(events: readonly BenchEvent[]): unknown;
+  /** Takes all that its peer has been given and this log lacks. */
+  appendPulled?(): unknown;
+  /** Gives events to the log's peer, which stamps them as a cortex of its own. */
+  offer?(events: readonly BenchEvent[]): unknown;
   /** Like `appendOne`, waiting for its turn among the process's writers. */
   appendInTurn?(event: BenchEvent): unknown;
   /** Like `appendInTurn`, in a transaction that it may share. */
