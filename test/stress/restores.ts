@@ -1,7 +1,6 @@
 // A federation whose machines do not behave: they are set back to old backups, cloned, asked twice, pulled from two sides
 // at once, and lied to. One seed again, alone: npx tsx test/stress/restores.ts <seed> …
-import { pathToFileURL } from "node:url";
-import SQLite from "better-sqlite3";
+import type SQLite from "better-sqlite3";
 import {
   type Action,
   append,
@@ -20,8 +19,8 @@ import {
   serveLog,
 } from "drizzle-event-log/federation";
 import { drizzle } from "drizzle-orm/better-sqlite3";
-import { openSqlite, seeded } from "../fixture.js";
-import { control, type Harness, none, plural } from "./harness.js";
+import { seeded } from "../fixture.js";
+import { control, type Harness, plural } from "./harness.js";
 import {
   type Causes,
   type History,
@@ -31,6 +30,16 @@ import {
   readHistory,
   taken,
 } from "./restores-oracle.js";
+import {
+  countShown,
+  neverCame,
+  openMemory,
+  runGiven,
+  runSeeds,
+  type Simulated,
+  type Tally,
+  tallied,
+} from "./seeds.js";
 
 const SEEDS = { short: 500, long: 5000 };
 const CONTROL_SEEDS = { short: 50, long: 500 };
@@ -45,56 +54,22 @@ export const restores: Harness = {
   timeout: [600_000, 6_000_000],
   async run({ short, seed }) {
     const size = short ? "short" : "long";
-    const start = performance.now();
-    const failed: number[] = [];
-    const total: Tally = {};
-    for (let i = 0; i < SEEDS[size]; i++) {
-      const { problems, tally } = await simulate(seed + i);
-      for (const [name, n] of Object.entries(tally)) total[name] = (total[name] ?? 0) + n;
-      if (problems.length > 0) report(seed + i, problems, failed);
-      if (i % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
-    }
-    const perSeed = Math.round((performance.now() - start) / SEEDS[size]);
-    const controls = { blind: 0, impatient: 0 };
-    for (let i = 0; i < CONTROL_SEEDS[size]; i++) {
-      for (const name of ["blind", "impatient"] as const) {
-        const { problems } = await simulate(seed + i, { [name]: true });
-        if (problems.some((problem) => problem.includes(SHOWN[name]))) controls[name]++;
-      }
-    }
-    const rare = FAULTS.filter((fault) => !total[fault]);
-    const { events = 0, ...faults } = total;
+    const { total, figures } = await runSeeds(import.meta.url, simulate, seed, SEEDS[size]);
+    const controls = CONTROL_SEEDS[size];
+    const shown = (name: "blind" | "impatient") =>
+      countShown((each) => simulate(each, { [name]: true }), SHOWN[name], seed, controls);
+    const [blind, impatient] = [await shown("blind"), await shown("impatient")];
     return {
-      ran: `${plural(SEEDS[size], "seed")}: ${FAULTS.map((name) => `${faults[name] ?? 0} ${name}`).join(", ")}`,
-      count: plural(events, "event"),
+      ran: `${plural(SEEDS[size], "seed")}: ${tallied(FAULTS, total)}`,
+      count: plural(total.events ?? 0, "event"),
       figures: [
-        [
-          failed.length > 0 ? `seeds ${failed.slice(0, 5).join(", ")} failed` : "0 failed",
-          failed.length === 0,
-        ],
-        none(rare.length, `kinds of fault that never came${rare.length > 0 ? `: ${rare.join(", ")}` : ""}`),
-        [`${perSeed} ms per seed`, true],
-        control(
-          `without the comparison of hashes forks are silent in ${controls.blind} of ${CONTROL_SEEDS[size]} seeds`,
-          controls.blind,
-        ),
-        control(
-          `with the old rule for duplicates pulls end early in ${controls.impatient} of ${CONTROL_SEEDS[size]}`,
-          controls.impatient,
-        ),
+        ...[...figures, neverCame(FAULTS, total)],
+        control(`without the comparison of hashes forks are silent in ${blind} of ${controls} seeds`, blind),
+        control(`with the old rule for duplicates pulls end early in ${impatient} of ${controls}`, impatient),
       ],
     };
   },
 };
-
-function report(seed: number, problems: readonly string[], failed: number[]): void {
-  failed.push(seed);
-  if (failed.length > 5) return;
-  console.error(`seed ${seed} (npx tsx test/stress/restores.ts ${seed}):`);
-  for (const problem of problems.slice(0, 10)) console.error(`  ${problem}`);
-}
-
-type Tally = Record<string, number>;
 
 /** What happened at least once, or the simulation shows nothing. */
 const FAULTS = [
@@ -135,7 +110,7 @@ class Crash extends Error {}
 export async function simulate(
   seed: number,
   { blind = false, impatient = false }: Controls = {},
-): Promise<{ problems: string[]; tally: Tally }> {
+): Promise<Simulated> {
   const random = seeded(seed);
   const chance = (probability: number) => random() < probability;
   const whole = (below: number) => Math.floor(random() * below);
@@ -154,7 +129,7 @@ export async function simulate(
 
   const newId = () => `01BX5ZZKBKACTAV9WEVGEMM${String(made++).padStart(3, "0")}`;
   function openNode(backup?: Buffer, id = newId()): Node {
-    const client = new SQLite(backup ?? emptyLog());
+    const client = openMemory(backup);
     const skew = whole(1_200_000) - 600_000;
     const node: Node = { i: nodes.length, client, db: drizzle({ client }), skew, backups: [], cortex: null! };
     node.cortex = openCortexOf(node, id);
@@ -319,7 +294,7 @@ export async function simulate(
     else if (action < 0.94 && node.backups.length > 0) {
       count("restores");
       node.client.close();
-      node.client = new SQLite(pick(node.backups));
+      node.client = openMemory(pick(node.backups));
       node.db = drizzle({ client: node.client });
       node.cortex = openCortexOf(node, node.cortex.id);
       // "Pull before you write" is what it should do.
@@ -340,7 +315,7 @@ export async function simulate(
       const reports = [await pullFrom(reference, node, true), await pullFrom(node, reference, true)];
       if (!reports.some((one) => one!.refused.some(({ error }) => forkIn(error).length > 0))) continue;
       const [old, oldDb] = [node.client, node.db];
-      node.client = new SQLite(emptyLog());
+      node.client = openMemory();
       node.db = drizzle({ client: node.client });
       node.cortex = openCortexOf(node, newId());
       await pullFrom(node, reference, true);
@@ -420,19 +395,4 @@ function overHttp(node: Node): Peer {
   return httpPeer("http://peer.test/log", { fetch: fetch as typeof globalThis.fetch });
 }
 
-// Migrating takes longer than the rest of a log's life.
-let template: Buffer | undefined;
-
-function emptyLog(): Buffer {
-  template ??= openSqlite().client.serialize();
-  return template;
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  for (const seed of process.argv.slice(2).map(Number)) {
-    const { problems, tally } = await simulate(seed);
-    console.log(seed, problems.length === 0 ? "ok" : "FAILED", tally);
-    for (const problem of problems) console.log(`  ${problem}`);
-    if (problems.length > 0) process.exitCode = 1;
-  }
-}
+await runGiven(import.meta.url, simulate);

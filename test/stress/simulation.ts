@@ -1,7 +1,5 @@
 // A federation in one process, in which everything random comes from a seed. One seed again, alone:
 // npx tsx test/stress/simulation.ts <seed> …
-import { pathToFileURL } from "node:url";
-import SQLite from "better-sqlite3";
 import {
   type Action,
   append,
@@ -22,8 +20,18 @@ import { accept, databasePeer, missing, pull } from "drizzle-event-log/federatio
 import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
 import { drizzle as drizzleLibsql } from "drizzle-orm/libsql";
-import { openLibsql, openSqlite, seeded } from "../fixture.js";
-import { control, type Harness, none, plural } from "./harness.js";
+import { openLibsql, seeded } from "../fixture.js";
+import { control, type Harness, plural } from "./harness.js";
+import {
+  countShown,
+  neverCame,
+  openMemory,
+  runGiven,
+  runSeeds,
+  type Simulated,
+  type Tally,
+  tallied,
+} from "./seeds.js";
 
 const SEEDS = { short: 500, long: 5000 };
 const CONTROL_SEEDS = { short: 50, long: 500 };
@@ -37,48 +45,19 @@ export const simulation: Harness = {
   timeout: [600_000, 1_800_000],
   async run({ short, seed }) {
     const size = short ? "short" : "long";
-    const start = performance.now();
-    const failed: number[] = [];
-    const total: Tally = {};
-    for (let i = 0; i < SEEDS[size]; i++) {
-      const { problems, tally } = await simulate(seed + i);
-      for (const [name, n] of Object.entries(tally)) total[name] = (total[name] ?? 0) + n;
-      if (problems.length > 0) report(seed + i, problems, failed);
-      // The timeout of the harness needs a turn, too.
-      if (i % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
-    }
-    const perSeed = Math.round((performance.now() - start) / SEEDS[size]);
-    let misses = 0;
-    for (let i = 0; i < CONTROL_SEEDS[size]; i++) {
-      const { problems } = await simulate(seed + i, { idCursor: true });
-      if (problems.some((problem) => problem.includes("missing"))) misses++;
-    }
-    const { appended = 0, ...faults } = total;
-    const rare = FAULTS.filter((fault) => !faults[fault]);
+    const { total, figures } = await runSeeds(import.meta.url, simulate, seed, SEEDS[size]);
+    const controls = CONTROL_SEEDS[size];
+    const misses = await countShown((each) => simulate(each, { idCursor: true }), "missing", seed, controls);
     return {
-      ran: `${plural(SEEDS[size], "seed")}: 3–8 cortexes, ${FAULTS.map((name) => `${faults[name] ?? 0} ${name}`).join(", ")}`,
-      count: plural(appended, "event"),
+      ran: `${plural(SEEDS[size], "seed")}: 3–8 cortexes, ${tallied(FAULTS, total)}`,
+      count: plural(total.appended ?? 0, "event"),
       figures: [
-        [
-          failed.length > 0 ? `seeds ${failed.slice(0, 5).join(", ")} failed` : "0 failed",
-          failed.length === 0,
-        ],
-        none(rare.length, "kinds of fault that never came"),
-        [`${perSeed} ms per seed`, true],
-        control(`an id cursor misses events in ${misses} of ${CONTROL_SEEDS[size]} seeds`, misses),
+        ...[...figures, neverCame(FAULTS, total)],
+        control(`an id cursor misses events in ${misses} of ${controls} seeds`, misses),
       ],
     };
   },
 };
-
-function report(seed: number, problems: readonly string[], failed: number[]): void {
-  failed.push(seed);
-  if (failed.length > 5) return;
-  console.error(`seed ${seed} (npx tsx test/stress/simulation.ts ${seed}):`);
-  for (const problem of problems.slice(0, 10)) console.error(`  ${problem}`);
-}
-
-type Tally = Record<string, number>;
 
 /** What happened at least once, or the simulation shows nothing. */
 const FAULTS = [
@@ -117,11 +96,6 @@ type Steps<T> = Generator<any, T, any>;
 
 class Crash extends Error {}
 class Lost extends Error {}
-
-interface Simulated {
-  problems: string[];
-  tally: Tally;
-}
 
 /** Two hundred random steps, then all lines mended and every log synced until nothing is new; what is wrong. */
 export async function simulate(seed: number, { idCursor = false } = {}): Promise<Simulated> {
@@ -453,12 +427,8 @@ function runSteps<T>(steps: Steps<T>): T | Promise<T> {
   return next();
 }
 
-// Migrating takes longer than the rest of a log's life.
-let template: Buffer | undefined;
-
 function sqliteLog(): Log {
-  template ??= openSqlite().client.serialize();
-  const client = new SQLite(template);
+  const client = openMemory();
   const log: Log = {
     db: drizzle({ client }),
     transaction: async (steps) => log.db.transaction((tx: unknown) => runSteps(steps(tx))),
@@ -483,11 +453,4 @@ async function libsqlLog(): Promise<Log> {
   return log;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  for (const seed of process.argv.slice(2).map(Number)) {
-    const { problems, tally } = await simulate(seed);
-    console.log(seed, problems.length === 0 ? "ok" : "FAILED", tally);
-    for (const problem of problems) console.log(`  ${problem}`);
-    if (problems.length > 0) process.exitCode = 1;
-  }
-}
+await runGiven(import.meta.url, simulate);
