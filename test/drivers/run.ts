@@ -116,6 +116,8 @@ function driversOf(
     D1: () => workerd("d1"),
     "Durable Object": () => workerd("durable-object"),
     "bun:sqlite": () => attempt(app, bun, ["drivers/bun.ts"]),
+    "libsql file, openLibsql, Bun": () => attempt(app, bun, ["drivers/main.ts", "libsql file, openLibsql"]),
+    "libsql file, openLibsql, Node 22": () => node("libsql file, openLibsql", nodeOf(22)),
     "libsql file, openLibsql, Node 24": () => node("libsql file, openLibsql", nodeOf(24)),
     "libsql file, openLibsql, Deno": () => deno("libsql file, openLibsql"),
     ...(major === "v1" && {
