@@ -266,6 +266,25 @@ test("a fork that comes to the peer while it is pulled from is told, though its 
   expect(texts(target).at(-1)).toBe("c1");
 });
 
+test("a peer that serves another history than its frontier tells is told by that pull", async () => {
+  const { a, b } = await restored(2, 3, 3);
+  const target = openNode(C);
+  const mixed: Peer = { ...databasePeer(b.db), missing: databasePeer(a.db).missing };
+  expect(await refusals(target, mixed)).toEqual([{ cortexId: A, code: "FORK", agreed: 2 }]);
+  expect(texts(target)).toEqual(["a1", "a2", "other 1", "other 2", "other 3"]);
+  expect(await refusals(target, mixed)).toEqual([{ cortexId: A, code: "FORK", agreed: 2 }]);
+});
+
+test("a peer that was replaced after it told its frontier has not forked from who took its new history", async () => {
+  const { a, b } = await restored(2, 3, 3);
+  const [old, now] = [databasePeer(b.db), databasePeer(a.db)];
+  let asked = 0;
+  const replaced: Peer = { ...now, frontier: () => (asked++ === 0 ? old : now).frontier() };
+  const target = openNode(C);
+  expect(await refusals(target, replaced)).toEqual([]);
+  expect(frontier(target.db)).toEqual(frontier(a.db));
+});
+
 describe("salvage", () => {
   /** The new log of a machine whose old one has forked: all that its peer has. */
   async function mended() {

@@ -113,12 +113,20 @@ const HASH = "0".repeat(64);
 const claiming = (counters: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(counters).map(([id, counter]) => [id, { counter, hash: HASH }]));
 
+/** True of who is honest, and of Eve more than she sends. */
+const stated = {
+  ...claiming({ [EVE]: 99 }),
+  [GAMMA]: { counter: 1, hash: honest[1]!.proof!.slice(0, 64) },
+};
+
 const liar =
-  (lines: readonly string[], theirs: unknown = claiming({ [EVE]: 1, [GAMMA]: 1 })): Answer =>
+  (lines: readonly string[], theirs: unknown = stated): Answer =>
   (request) =>
     request.url.endsWith("/frontier")
       ? Response.json(theirs, { headers })
-      : new Response(`${lines.join("\n")}\n`, { headers });
+      : request.url.includes("/hash?")
+        ? Response.json({ hash: HASH }, { headers })
+        : new Response(`${lines.join("\n")}\n`, { headers });
 
 /** One that leaves out what it is told is known, and heeds the limit. */
 const paging =
@@ -501,7 +509,7 @@ test("the cortex that must answer can be named, before first contact", async () 
   const named = inProcess(liar([]), { cortexId: BETA });
   expect(await errorOf(() => named.frontier())).toMatchObject({ code: "PEER_CHANGED" });
   expect(named.cortexId).toBe(BETA);
-  expect(await inProcess(liar([]), { cortexId: EVE }).frontier()).toEqual(claiming({ [EVE]: 1, [GAMMA]: 1 }));
+  expect(await inProcess(liar([]), { cortexId: EVE }).frontier()).toEqual(stated);
 });
 
 test("a signal ends a pull whose peer never answers", async () => {

@@ -82,6 +82,15 @@ export async function pull<A extends Actions = Action>(
     const now = checkedFrontier(await from.frontier(signal));
     taking.compared(await compareAll(await frontier(db, { table }), now, hashes, ids));
   };
+  /** Cortexes that the peer has served another history of than its frontier told. */
+  const servedOtherwise = async (): Promise<string[]> => {
+    const others: string[] = [];
+    for (const [id, { counter, hash }] of Object.entries(theirs)) {
+      if (counter <= (ours[id]?.counter ?? 0)) continue;
+      if (((await hashAt(db, id, counter, { table })) ?? hash) !== hash) others.push(id);
+    }
+    return others;
+  };
   let { limit } = checked;
 
   for (;;) {
@@ -98,7 +107,10 @@ export async function pull<A extends Actions = Action>(
     }
     await onProgress?.(taking.report());
     // A page that brought nothing would come again.
-    if (answer.page.length === 0 || taking.place() === before || taking.isFull()) return taking.report();
+    if (answer.page.length === 0 || taking.place() === before || taking.isFull()) {
+      await compareAgain(await servedOtherwise());
+      return taking.report();
+    }
     await nextTurn();
   }
 }
