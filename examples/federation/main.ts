@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { divergences } from "drizzle-event-log";
+import { styled } from "../terminal.js";
 import { log, mend, type Node, openNode, pullFrom, serve, summary, write } from "./node.js";
 
 const directory = mkdtempSync(join(tmpdir(), "federation-"));
@@ -80,7 +81,7 @@ async function main(): Promise<number> {
   }
   const open = await Promise.all(online.map(({ node }) => divergences(node.db, { table: log })));
   const equal = new Set(summaries.map((one) => JSON.stringify(one))).size === 1 && open.flat().length === 0;
-  console.log(equal ? "\nOK: the logs are equal" : "\nThe logs differ");
+  console.log(equal ? styled("green", "\nOK: the logs are equal") : styled("red", "\nThe logs differ"));
   return equal ? 0 : 1;
 }
 
@@ -102,7 +103,10 @@ async function sync(): Promise<void> {
       const { stored, refused } = await pullFrom(node, from.url, token);
       const told = refused.map(({ error }) => `${error.code}: ${error.message}`);
       if (stored > 0) told.unshift(`${stored} new`);
-      for (const text of told) console.log(`${node.name.padEnd(9)} ← ${from.node.name.padEnd(9)} ${text}`);
+      for (const text of told) {
+        const what = text.startsWith("FORK") ? styled("red", text) : text;
+        console.log(`${node.name.padEnd(9)} ← ${from.node.name.padEnd(9)} ${what}`);
+      }
       if (stored > 0) news = true;
     }
   }
@@ -126,5 +130,5 @@ async function printDivergences({ name, db }: Node): Promise<void> {
 }
 
 function heading(text: string): void {
-  console.log(`\n== ${text}`);
+  console.log(styled("bold", `\n== ${text}`));
 }
