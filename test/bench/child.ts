@@ -12,7 +12,7 @@ import {
   stampedEvent,
 } from "./content.js";
 import { profiled } from "./profile.js";
-import type { Contender, Row } from "./rows.js";
+import { type Contender, isStamped, type Row } from "./rows.js";
 import { stacks } from "./stacks/all.js";
 import { LOOKS, parsed } from "./stacks/sql.js";
 import type { Log } from "./stacks/stack.js";
@@ -103,7 +103,7 @@ async function run(log: Log, { size, row, contender, from, stamped }: Run): Prom
   if (!call) throw new Error("no equivalent");
   if (operation.startsWith("append")) {
     const made = Array.from({ length: calls * width }, (_, i) =>
-      operation === "appendStamped" || operation === "appendClocked"
+      isStamped(operation)
         ? stampedEvent(from + i, stamped + i, size)
         : appendedEvent(from + i, size, width > 1 ? 20 : 1),
     );

@@ -1,5 +1,5 @@
 import type { Ran } from "./child.js";
-import type { Contender, Row } from "./rows.js";
+import { type Contender, isStamped, type Row } from "./rows.js";
 import { median, ratios } from "./statistics.js";
 import type { Worker } from "./worker.js";
 
@@ -93,9 +93,7 @@ export async function measure(
 export function advance(position: Position, row: Row): void {
   if (!writes(row)) return;
   position.next += row.calls * row.width;
-  const { operation } = row.contenders[0]!;
-  const isStamped = operation === "appendStamped" || operation === "appendClocked";
-  if (isStamped) position.stamped += row.calls * row.width;
+  if (isStamped(row.contenders[0]!.operation)) position.stamped += row.calls * row.width;
 }
 
 function writes({ contenders }: Row): boolean {

@@ -94,6 +94,11 @@ export const rows: readonly Row[] = [
   append("proof: pull 5,000, FULL", "FULL", 1, { width: 5000, ...proof("appendPulled", 1.3) }),
 ];
 
+/** Whether the events come with stamps of a cortex, which count on from call to call. */
+export function isStamped(operation: Operation): boolean {
+  return operation === "appendStamped" || operation === "appendClocked";
+}
+
 /** What of the row is this package; its many writers where there are some. */
 export function oursOf({ contenders }: Row): Contender {
   return contenders.findLast(({ stack, lanes }) => stack === OURS || stack === PLAIN || lanes)!;

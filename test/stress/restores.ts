@@ -31,18 +31,18 @@ import {
   taken,
 } from "./restores-oracle.js";
 import {
+  CONTROL_SEEDS,
   countShown,
   neverCame,
   openMemory,
   runGiven,
   runSeeds,
+  SEEDS,
   type Simulated,
   type Tally,
   tallied,
 } from "./seeds.js";
 
-const SEEDS = { short: 500, long: 5000 };
-const CONTROL_SEEDS = { short: 50, long: 500 };
 const STEPS = 40;
 const DAY = 86_400_000;
 

@@ -5,6 +5,10 @@ import SQLite from "better-sqlite3";
 import { openSqlite } from "../fixture.js";
 import { type Figure, none } from "./harness.js";
 
+/** How many seeds a simulation runs, and how many of its controls. */
+export const SEEDS = { short: 500, long: 5000 };
+export const CONTROL_SEEDS = { short: 50, long: 500 };
+
 /** How often each thing happened. */
 export type Tally = Record<string, number>;
 

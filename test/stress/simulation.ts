@@ -22,18 +22,18 @@ import { drizzle as drizzleLibsql } from "drizzle-orm/libsql";
 import { openLibsql, seeded } from "../fixture.js";
 import { control, type Harness, plural } from "./harness.js";
 import {
+  CONTROL_SEEDS,
   countShown,
   neverCame,
   openMemory,
   runGiven,
   runSeeds,
+  SEEDS,
   type Simulated,
   type Tally,
   tallied,
 } from "./seeds.js";
 
-const SEEDS = { short: 500, long: 5000 };
-const CONTROL_SEEDS = { short: 50, long: 500 };
 const LIBSQL_EVERY = 25;
 
 export const simulation: Harness = {
