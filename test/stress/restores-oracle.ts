@@ -26,27 +26,59 @@ export interface History {
 /** Of each event, the very events that its clock counts, by cortex. */
 export type Causes = Map<string, ReadonlyMap<string, string>>;
 
-const READ = `select id, cortex_id as cortexId, counter, vclock, json_array(action, trace_id, actor, data, meta) as content,
+const READ = `select seq, id, cortex_id as cortexId, counter, vclock, json_array(action, trace_id, actor, data, meta) as content,
   json_array(id, action, trace_id, cortex_id, origin, actor, timestamp, data, meta, vclock, idempotency_key, proof) as text
-  from events order by seq`;
+  from events where seq > ? order by seq`;
 
-const statements = new WeakMap<SQLite.Database, SQLite.Statement>();
+type Row = Omit<Clocked, "vclock"> & { seq: number; vclock: string | null };
 
+/** What has been read of a log. */
+interface Reading {
+  newer: SQLite.Statement<[after: number], Row>;
+  rows: Row[];
+  clocked: Clocked[];
+  history: History;
+}
+
+const readings = new WeakMap<SQLite.Database, Reading>();
+
+/** All that the log has ever held. It only grows, so each event is read once; `altered` tells of a log that did otherwise. */
 export function readHistory(client: SQLite.Database): History {
-  const statement = statements.get(client) ?? client.prepare(READ);
-  statements.set(client, statement);
-  const rows = statement.all() as (Clocked & { vclock: string | null })[];
-  const clocked: Clocked[] = [];
+  const reading = readings.get(client) ?? newReading(client);
+  const { newer, rows, clocked } = reading;
+  const fresh = newer.all(rows.at(-1)?.seq ?? 0);
+  if (fresh.length === 0) return reading.history;
+  rows.push(...fresh);
+  for (const row of fresh) if (row.vclock !== null) clocked.push({ ...row, vclock: JSON.parse(row.vclock) });
+  reading.history = historyOf(rows, [...clocked]);
+  return reading.history;
+}
+
+function newReading(client: SQLite.Database): Reading {
+  const newer = client.prepare<[number], Row>(READ);
+  const reading: Reading = { newer, rows: [], clocked: [], history: historyOf([], []) };
+  readings.set(client, reading);
+  return reading;
+}
+
+function historyOf(rows: readonly Row[], clocked: Clocked[]): History {
   const cortexes = new Map<string, string[]>();
-  for (const row of rows) {
-    if (row.vclock === null) continue;
-    clocked.push({ ...row, vclock: JSON.parse(row.vclock) });
-    const ids = cortexes.get(row.cortexId) ?? [];
-    if (ids.length === 0) cortexes.set(row.cortexId, ids);
-    ids[row.counter - 1] = row.id;
+  for (const { id, cortexId, counter } of clocked) {
+    const ids = cortexes.get(cortexId) ?? [];
+    if (ids.length === 0) cortexes.set(cortexId, ids);
+    ids[counter - 1] = id;
   }
   const local = rows.filter(({ vclock }) => vclock === null).map(({ id }) => id);
   return { clocked, local, cortexes, ids: new Set(rows.map(({ id }) => id)) };
+}
+
+/** How many events of the log, read whole again, are not what was read of them. */
+export function altered(client: SQLite.Database): number {
+  readHistory(client);
+  const { newer, rows } = readings.get(client)!;
+  const now = newer.all(0);
+  const other = rows.filter(({ seq, text }, i) => seq !== now[i]?.seq || text !== now[i]?.text);
+  return Math.max(other.length, now.length - rows.length);
 }
 
 /** Notes the causes of events that were written to this log and not noted yet. */

@@ -22,6 +22,7 @@ import { drizzle } from "drizzle-orm/better-sqlite3";
 import { seeded } from "../fixture.js";
 import { control, type Harness, plural } from "./harness.js";
 import {
+  altered,
   type Causes,
   type History,
   lastCommon,
@@ -273,9 +274,11 @@ export async function simulate(
     }
   }
 
-  function inconsistent({ i, client }: Node): string[] {
+  function inspect({ i, client }: Node): void {
     const wrong = misled(readHistory(client), causes).length;
-    return wrong > 0 ? [`node ${i}: ${wrong} events have causes that its clock does not mean`] : [];
+    if (wrong > 0) problems.push(`node ${i}: ${wrong} events have causes that its clock does not mean`);
+    const others = altered(client);
+    if (others > 0) problems.push(`node ${i}: ${others} events are not as they were`);
   }
 
   async function step(): Promise<void> {
@@ -293,6 +296,7 @@ export async function simulate(
     } else if (action < 0.88) node.backups.push(node.client.serialize());
     else if (action < 0.94 && node.backups.length > 0) {
       count("restores");
+      inspect(node);
       node.client.close();
       node.client = openMemory(pick(node.backups));
       node.db = drizzle({ client: node.client });
@@ -314,7 +318,7 @@ export async function simulate(
     for (const node of nodes.slice(1)) {
       const reports = [await pullFrom(reference, node, true), await pullFrom(node, reference, true)];
       if (!reports.some((one) => one!.refused.some(({ error }) => forkIn(error).length > 0))) continue;
-      const [old, oldDb] = [node.client, node.db];
+      const old = { ...node };
       node.client = openMemory();
       node.db = drizzle({ client: node.client });
       node.cortex = openCortexOf(node, newId());
@@ -326,13 +330,14 @@ export async function simulate(
         return node.db.transaction(work);
       };
       const limit = 1 + whole(20);
-      await salvage(oldDb, node.db, node.cortex, { limit, transaction }).catch((error) => {
+      await salvage(old.db, node.db, node.cortex, { limit, transaction }).catch((error) => {
         if (!(error instanceof Crash)) throw error;
       });
-      const { salvaged, copied } = await salvage(oldDb, node.db, node.cortex, { limit });
+      const { salvaged, copied } = await salvage(old.db, node.db, node.cortex, { limit });
       count("salvaged events", salvaged);
       count("copied events", copied);
-      old.close();
+      inspect(old);
+      old.client.close();
       noteCauses(causes, readHistory(node.client));
       await pullFrom(reference, node, true);
     }
@@ -343,14 +348,14 @@ export async function simulate(
     const size = 2 + whole(3);
     for (let i = 0; i < size; i++) openNode();
     for (let i = 0; i < STEPS; i++) await step();
-    for (const node of nodes) problems.push(...inconsistent(node));
+    for (const node of nodes) inspect(node);
     if (blind) return { problems, tally };
 
     const all = nodes.map(({ client }) => readHistory(client));
     await mend();
     const texts = new Set<string>();
     for (const [i, node] of nodes.entries()) {
-      problems.push(...inconsistent(node));
+      inspect(node);
       const history = readHistory(node.client);
       const contents = new Set(history.clocked.map(({ content }) => content));
       const lost = all.flatMap(({ clocked }) => clocked).filter(({ content }) => !contents.has(content));
