@@ -31,18 +31,7 @@ import {
   readHistory,
   taken,
 } from "./restores-oracle.js";
-import {
-  CONTROL_SEEDS,
-  countShown,
-  neverCame,
-  openMemory,
-  runGiven,
-  runSeeds,
-  SEEDS,
-  type Simulated,
-  type Tally,
-  tallied,
-} from "./seeds.js";
+import { neverCame, openMemory, runGiven, runSeeds, type Simulated, type Tally, tallied } from "./seeds.js";
 
 const STEPS = 40;
 const DAY = 86_400_000;
@@ -53,20 +42,16 @@ export const restores: Harness = {
   required:
     "each fork told by each pull that meets it, none falsely; after salvage all logs equal, nothing lost",
   timeout: [600_000, 6_000_000],
-  async run({ short, seed }) {
-    const size = short ? "short" : "long";
-    const { total, figures } = await runSeeds(import.meta.url, simulate, seed, SEEDS[size]);
-    const controls = CONTROL_SEEDS[size];
-    const shown = (name: "blind" | "impatient") =>
-      countShown((each) => simulate(each, { [name]: true }), SHOWN[name], seed, controls);
-    const [blind, impatient] = [await shown("blind"), await shown("impatient")];
+  async run(options) {
+    const { total, figures, shown, seeds, controlSeeds } = await runSeeds(import.meta.url, options, SHOWN);
+    const silent = `without the comparison of hashes forks are silent in ${shown.blind} of ${controlSeeds} seeds`;
+    const early = `with the old rule for duplicates pulls end early in ${shown.impatient} of ${controlSeeds}`;
     return {
-      ran: `${plural(SEEDS[size], "seed")}: ${tallied(FAULTS, total)}`,
+      ran: `${plural(seeds, "seed")}: ${tallied(FAULTS, total)}`,
       count: plural(total.events ?? 0, "event"),
       figures: [
         ...[...figures, neverCame(FAULTS, total)],
-        control(`without the comparison of hashes forks are silent in ${blind} of ${controls} seeds`, blind),
-        control(`with the old rule for duplicates pulls end early in ${impatient} of ${controls}`, impatient),
+        ...[control(silent, shown.blind), control(early, shown.impatient)],
       ],
     };
   },

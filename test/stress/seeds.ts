@@ -1,13 +1,16 @@
 // What the simulations share, in which everything random comes from a seed.
+import { availableParallelism } from "node:os";
 import { basename } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import SQLite from "better-sqlite3";
 import { openSqlite } from "../fixture.js";
-import { type Figure, none } from "./harness.js";
+import { say } from "./child.js";
+import { type Figure, heard, none, type RunOptions, startChild } from "./harness.js";
 
 /** How many seeds a simulation runs, and how many of its controls. */
-export const SEEDS = { short: 500, long: 5000 };
-export const CONTROL_SEEDS = { short: 50, long: 500 };
+const SEEDS = { short: 500, long: 5000 };
+const CONTROL_SEEDS = { short: 50, long: 500 };
 
 /** How often each thing happened. */
 export type Tally = Record<string, number>;
@@ -17,28 +20,67 @@ export interface Simulated {
   tally: Tally;
 }
 
-type Simulate = (seed: number) => Promise<Simulated>;
+/** A control is the name of what it must do without. */
+type Simulate = (seed: number, controls?: Readonly<Record<string, boolean>>) => Promise<Simulated>;
 
-/** One seed after another; failed ones are told with the command that runs them again. `module` is its file's URL. */
-export async function runSeeds(module: string, simulate: Simulate, first: number, count: number) {
-  const start = performance.now();
+/** What a child is told. */
+interface Run {
+  seed: number;
+  control?: string;
+}
+
+/**
+ * The seeds from `first`; failed ones are told with the command that runs them again. Then those of each control, and
+ * in how many a problem shows that says what the control has to come to. `module` is the URL of the simulation's file.
+ */
+export async function runSeeds<C extends string>(
+  module: string,
+  { short, seed: first }: RunOptions,
+  controls: Readonly<Record<C, string>>,
+) {
+  const size = short ? "short" : "long";
+  const seeds = (count: number) => Array.from({ length: count }, (_, i) => first + i);
+  const names = Object.keys(controls) as C[];
+  const runs: Run[] = [
+    ...seeds(SEEDS[size]).map((seed) => ({ seed })),
+    ...names.flatMap((control) => seeds(CONTROL_SEEDS[size]).map((seed) => ({ seed, control }))),
+  ];
   const failed: number[] = [];
   const total: Tally = {};
-  for (let seed = first; seed < first + count; seed++) {
-    const { problems, tally } = await simulate(seed);
+  const shown = Object.fromEntries(names.map((name) => [name, 0])) as Record<C, number>;
+  await runAll(module, runs, ({ seed, control }, { problems, tally }) => {
+    if (control !== undefined) {
+      if (problems.some((problem) => problem.includes(controls[control as C]))) shown[control as C]++;
+      return;
+    }
     for (const [name, n] of Object.entries(tally)) total[name] = (total[name] ?? 0) + n;
     if (problems.length > 0) report(module, seed, problems, failed);
-    // The timeout of the harness needs a turn, too.
-    if (seed % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
-  }
-  const perSeed = Math.round((performance.now() - start) / count);
-  const result =
-    failed.length > 0 ? `${failed.length} failed: seeds ${failed.slice(0, 5).join(", ")}` : "0 failed";
-  const figures: Figure[] = [
-    [result, failed.length === 0],
-    [`${perSeed} ms per seed`, true],
-  ];
-  return { total, figures };
+  });
+  const which = failed.length > 0 ? `: seeds ${failed.slice(0, 5).join(", ")}` : "";
+  const figures: Figure[] = [none(failed.length, `failed${which}`)];
+  return { total, figures, shown, seeds: SEEDS[size], controlSeeds: CONTROL_SEEDS[size] };
+}
+
+/** In as many processes as there are cores; each takes the next run when it is done with one. */
+async function runAll(
+  module: string,
+  runs: readonly Run[],
+  visit: (run: Run, simulated: Simulated) => void,
+): Promise<void> {
+  const rest = runs.values();
+  const work = async () => {
+    const child = startChild(module, CHILD, { isCompiled: true });
+    for (const run of rest) {
+      child.tell(JSON.stringify(run));
+      const simulated = await heard<Simulated>(child).catch((cause) => {
+        throw new Error(`seed ${run.seed}: ${cause.message}`, { cause });
+      });
+      visit(run, simulated);
+    }
+    child.endInput();
+    await child.exit;
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, work));
 }
 
 function report(module: string, seed: number, problems: readonly string[], failed: number[]): void {
@@ -46,16 +88,6 @@ function report(module: string, seed: number, problems: readonly string[], faile
   if (failed.length > 5) return;
   console.error(`seed ${seed} (npx tsx test/stress/${basename(fileURLToPath(module))} ${seed}):`);
   for (const problem of problems.slice(0, 10)) console.error(`  ${problem}`);
-}
-
-/** In how many seeds a problem shows that says this. */
-export async function countShown(simulate: Simulate, what: string, first: number, count: number) {
-  let shown = 0;
-  for (let seed = first; seed < first + count; seed++) {
-    const { problems } = await simulate(seed);
-    if (problems.some((problem) => problem.includes(what))) shown++;
-  }
-  return shown;
 }
 
 /** A simulation shows nothing of what never came. */
@@ -67,15 +99,28 @@ export function neverCame(faults: readonly string[], total: Tally): Figure {
 export const tallied = (faults: readonly string[], total: Tally) =>
   faults.map((name) => `${total[name] ?? 0} ${name}`).join(", ");
 
-/** The seeds of the command line, where the module is what was started. */
+/** Where the module is what was started: the seeds of the command line, or as `runAll`'s child. */
 export async function runGiven(module: string, simulate: Simulate): Promise<void> {
   if (module !== pathToFileURL(process.argv[1] ?? "").href) return;
-  for (const seed of process.argv.slice(2).map(Number)) {
-    const { problems, tally } = await simulate(seed);
-    console.log(seed, problems.length === 0 ? "ok" : "FAILED", tally);
-    for (const problem of problems) console.log(`  ${problem}`);
-    if (problems.length > 0) process.exitCode = 1;
+  const given = process.argv.slice(2);
+  if (given[0] === JSON.stringify(CHILD)) return answer(simulate);
+  for (const seed of given.map(Number)) await runAlone(simulate, seed);
+}
+
+const CHILD = { answers: true };
+
+async function answer(simulate: Simulate): Promise<void> {
+  for await (const line of createInterface({ input: process.stdin })) {
+    const { seed, control }: Run = JSON.parse(line);
+    say(await simulate(seed, control === undefined ? {} : { [control]: true }));
   }
+}
+
+async function runAlone(simulate: Simulate, seed: number): Promise<void> {
+  const { problems, tally } = await simulate(seed);
+  console.log(seed, problems.length === 0 ? "ok" : "FAILED", tally);
+  for (const problem of problems) console.log(`  ${problem}`);
+  if (problems.length > 0) process.exitCode = 1;
 }
 
 // Migrating takes longer than the rest of a log's life.

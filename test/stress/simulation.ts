@@ -21,18 +21,7 @@ import { drizzle } from "drizzle-orm/better-sqlite3";
 import { drizzle as drizzleLibsql } from "drizzle-orm/libsql";
 import { openLibsql, seeded } from "../fixture.js";
 import { control, type Harness, plural } from "./harness.js";
-import {
-  CONTROL_SEEDS,
-  countShown,
-  neverCame,
-  openMemory,
-  runGiven,
-  runSeeds,
-  SEEDS,
-  type Simulated,
-  type Tally,
-  tallied,
-} from "./seeds.js";
+import { neverCame, openMemory, runGiven, runSeeds, type Simulated, type Tally, tallied } from "./seeds.js";
 
 const LIBSQL_EVERY = 25;
 
@@ -42,18 +31,13 @@ export const simulation: Harness = {
   required:
     "all logs end equal, causal, gapless; projectors exactly once; the id-cursor control misses events",
   timeout: [600_000, 1_800_000],
-  async run({ short, seed }) {
-    const size = short ? "short" : "long";
-    const { total, figures } = await runSeeds(import.meta.url, simulate, seed, SEEDS[size]);
-    const controls = CONTROL_SEEDS[size];
-    const misses = await countShown((each) => simulate(each, { idCursor: true }), "missing", seed, controls);
+  async run(options) {
+    const { total, figures, shown, seeds, controlSeeds } = await runSeeds(import.meta.url, options, SHOWN);
+    const missed = `an id cursor misses events in ${shown.idCursor} of ${controlSeeds} seeds`;
     return {
-      ran: `${plural(SEEDS[size], "seed")}: 3–8 cortexes, ${tallied(FAULTS, total)}`,
+      ran: `${plural(seeds, "seed")}: 3–8 cortexes, ${tallied(FAULTS, total)}`,
       count: plural(total.appended ?? 0, "event"),
-      figures: [
-        ...[...figures, neverCame(FAULTS, total)],
-        control(`an id cursor misses events in ${misses} of ${controls} seeds`, misses),
-      ],
+      figures: [...figures, neverCame(FAULTS, total), control(missed, shown.idCursor)],
     };
   },
 };
@@ -63,6 +47,9 @@ const FAULTS = [
   ...["crashes", "lost", "doubled", "reordered", "shuffled", "cut lines", "clock steps", "divergences"],
   ...["writes during a pull", "refused pages"],
 ];
+
+/** What a control must come to. */
+const SHOWN = { idCursor: "missing" };
 
 /** A message on its way: a question with what the asker has, or the answer to it. */
 interface Message {
