@@ -1,5 +1,5 @@
 // What hostile peers cost: the most memory and the longest stop of the event loop, case by case, as a table or with --json.
-// npx tsx test/hostile-cost.ts
+// node --expose-gc --max-old-space-size=256 --import tsx test/hostile-cost.ts [<part of a name> …]
 import { readFileSync, writeFileSync } from "node:fs";
 import {
   type Action,
