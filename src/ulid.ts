@@ -69,21 +69,22 @@ export function ulidTime(id: string): number {
  */
 export function ulidBeyond(last: string, now: number, randomness: () => number): string {
   if (timePart(now) > last) return ulidAfter(last, now, randomness);
-  const next = countUp(last, (place) => (place > 13 ? randomDigit(randomness) : 0));
+  const next = countUp(last, randomDigits(randomness, ALPHABET, 12));
   if (isULID(next) && next > last) return next;
   throw new InputError("INVALID_NOW", "now", "has no id left after the last one in the log");
 }
 
-/** The next id, or one further by the number that `step` gives the digits of. After the last one comes the first. */
-function countUp(id: string, step: (place: number) => number = () => 0): string {
+/** The next id, or one further by `step`, digits for the end of it. After the last one comes the first. */
+function countUp(id: string, step = ""): string {
   let carry = 1;
   let next = "";
-  for (let place = id.length - 1; place >= 0; place--) {
-    const sum = ALPHABET.indexOf(id[place]!) + step(place) + carry;
+  let place = id.length - 1;
+  for (let left = step.length; place >= 0 && (carry > 0 || left > 0); place--) {
+    const sum = ALPHABET.indexOf(id[place]!) + (left > 0 ? ALPHABET.indexOf(step[--left]!) : 0) + carry;
     next = ALPHABET[sum % 32] + next;
     carry = sum >= 32 ? 1 : 0;
   }
-  return next;
+  return id.slice(0, place + 1) + next;
 }
 
 export function checkedTime(now: number): number {
