@@ -39,23 +39,21 @@ export async function compareWithOthers(run: Run, out: string): Promise<number> 
   else console.log("Emmett: not installed, left out");
   const names = stacks.map(({ name }) => name);
   const workers = await startWorkers(names, bases);
-  removeBases(bases);
-  if (chosen.some(isBesideWithout)) {
-    for (const one of await startWithoutProof(sizes)) workers.set(...one);
-  }
   console.log(`logs of ${sizes.join(", ")} events in ${elapsed(start)}\n`);
 
-  const positions = new Map(sizes.map((size): [number, Position] => [size, { next: size, stamped: 0 }]));
-  const results: Result[] = [];
-  for (const row of chosen) {
-    // The smallest log is there to show the growth.
-    const these = new Map([...positions].filter(([size]) => row.growth || size > sizes[0]!));
-    const began = performance.now();
-    results.push(...(await measure(row, these, workers, limits)));
-    console.log(`${row.name} (${elapsed(began)})`);
-  }
-  const profiles = await profileWrites(chosen, workers, sizes.at(-1)!, positions.get(sizes.at(-1)!)!);
+  const positions = startOf(sizes);
+  const besideWithout = chosen.filter(isBesideWithout);
+  const others = chosen.filter((row) => !isBesideWithout(row));
+  const results = await measureAll(others, positions, workers, limits);
+  const profiles = await profileWrites(others, workers, sizes.at(-1)!, positions.get(sizes.at(-1)!)!);
   const ulid = await workers.get(OURS)!.ask<UlidRate[]>({ ask: "ulid", calls: 200_000 });
+  if (besideWithout.length > 0) {
+    // The stamps go on from the log's own: both begin with the same log.
+    await workers.get(OURS)!.end();
+    const pair = new Map([...(await startWorkers([OURS], bases)), ...(await startWithoutProof(sizes))]);
+    results.push(...(await measureAll(besideWithout, startOf(sizes), pair, limits)));
+  }
+  removeBases(bases);
 
   const date = new Date().toISOString().slice(0, 10);
   const seconds = (performance.now() - start) / 1000;
@@ -65,6 +63,27 @@ export async function compareWithOthers(run: Run, out: string): Promise<number> 
   writeFileSync(join(out, "result.svg"), drawing(report));
   console.log(`\n${markdown(report)}\n\n${join(out, "result.json")}, ${join(out, "result.svg")}`);
   return results.some(({ entries }) => entries.some(({ absent }) => absent?.startsWith("VOID"))) ? 1 : 0;
+}
+
+const startOf = (sizes: readonly number[]) =>
+  new Map(sizes.map((size): [number, Position] => [size, { next: size, stamped: 0 }]));
+
+async function measureAll(
+  rows: readonly Row[],
+  positions: ReadonlyMap<number, Position>,
+  workers: ReadonlyMap<string, Worker>,
+  limits: Limits,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  // The smallest log is there to show the growth.
+  const smallest = Math.min(...positions.keys());
+  for (const row of rows) {
+    const these = new Map([...positions].filter(([size]) => row.growth || size > smallest));
+    const began = performance.now();
+    results.push(...(await measure(row, these, workers, limits)));
+    console.log(`${row.name} (${elapsed(began)})`);
+  }
+  return results;
 }
 
 const isBesideWithout = ({ contenders }: Row) => contenders[0]!.stack.startsWith(WITHOUT);
@@ -89,7 +108,6 @@ async function profileWrites(
     const contender = oursOf(row);
     const worker = workers.get(contender.stack)!;
     if (contender.stack === PLAIN || !contender.operation.startsWith("append") || row.width > 1) continue;
-    if (isBesideWithout(row)) continue;
     await worker.ask({ ask: "begin", mode: row.synchronous });
     let profile!: Omit<Profile, "row" | "size">;
     // The first is to warm up.
