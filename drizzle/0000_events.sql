@@ -40,7 +40,7 @@ CREATE TABLE `events` (
 	CONSTRAINT "events_idempotency_key_check" CHECK(length(idempotency_key) between 1 and 255),
 	CONSTRAINT "events_counter_check" CHECK(counter is json_extract(vclock, '$."' || cortex_id || '"')),
 	CONSTRAINT "events_branched_check" CHECK(branched = 1),
-	CONSTRAINT "events_proof_check" CHECK(case when proof is null then counter is null else counter is not null and length(proof) between 97 and 5098 and substr(proof, 1, 64) not glob '*[^0-9a-f]*' and substr(proof, 65, 1) = '.' and substr(proof, 66, 32) not glob '*[^0-9a-f]*' and (length(proof) = 97 or substr(proof, 98, 1) = '.' and length(proof) > 98 and substr(proof, 99) not glob '*[^A-Za-z0-9_-]*') end)
+	CONSTRAINT "events_proof_check" CHECK(case when proof is null then counter is null else counter is not null and length(proof) between 97 and 5098 and unhex(substr(proof, 1, 64)) is not null and substr(proof, 65, 1) = '.' and unhex(substr(proof, 66, 32)) is not null and lower(substr(proof, 1, 97)) = substr(proof, 1, 97) and (length(proof) = 97 or substr(proof, 98, 1) = '.' and length(proof) > 98 and substr(proof, 99) not glob '*[^A-Za-z0-9_-]*') end)
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `events_id_unique` ON `events` (`id`);--> statement-breakpoint

@@ -14,9 +14,9 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   {
     tag: "0000_events",
-    name: "20261128011628_events",
-    createdAt: 1795828588000,
-    hash: "85dca87b153f909d7cd0bc26b729f82540d4e390d1e00f96eae7d3f4d2b704b9",
+    name: "20261128071624_events",
+    createdAt: 1795850184000,
+    hash: "9c379697df4498538a7b068563169061e046a1a96ca47c1c2492fd553a4bd9e6",
     sql: (table, consumers = "consumers") => `CREATE TABLE \`${consumers}\` (
 	\`name\` text PRIMARY KEY NOT NULL,
 	\`seq\` integer NOT NULL,
@@ -59,7 +59,7 @@ CREATE TABLE \`${table}\` (
 	CONSTRAINT "${table}_idempotency_key_check" CHECK(length(idempotency_key) between 1 and 255),
 	CONSTRAINT "${table}_counter_check" CHECK(counter is json_extract(vclock, '$."' || cortex_id || '"')),
 	CONSTRAINT "${table}_branched_check" CHECK(branched = 1),
-	CONSTRAINT "${table}_proof_check" CHECK(case when proof is null then counter is null else counter is not null and length(proof) between 97 and 5098 and substr(proof, 1, 64) not glob '*[^0-9a-f]*' and substr(proof, 65, 1) = '.' and substr(proof, 66, 32) not glob '*[^0-9a-f]*' and (length(proof) = 97 or substr(proof, 98, 1) = '.' and length(proof) > 98 and substr(proof, 99) not glob '*[^A-Za-z0-9_-]*') end)
+	CONSTRAINT "${table}_proof_check" CHECK(case when proof is null then counter is null else counter is not null and length(proof) between 97 and 5098 and unhex(substr(proof, 1, 64)) is not null and substr(proof, 65, 1) = '.' and unhex(substr(proof, 66, 32)) is not null and lower(substr(proof, 1, 97)) = substr(proof, 1, 97) and (length(proof) = 97 or substr(proof, 98, 1) = '.' and length(proof) > 98 and substr(proof, 99) not glob '*[^A-Za-z0-9_-]*') end)
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX \`${table}_id_unique\` ON \`${table}\` (\`id\`);--> statement-breakpoint
@@ -71,8 +71,8 @@ CREATE INDEX \`${table}_branched_index\` ON \`${table}\` (\`trace_id\`) WHERE br
   },
   {
     tag: "0001_append_only",
-    name: "20261128011629_append_only",
-    createdAt: 1795828589000,
+    name: "20261128071625_append_only",
+    createdAt: 1795850185000,
     hash: "9f37a4f1d9bae5a0e4a1ca6355ec273113377177075066115f78a0582619035a",
     sql: (
       table,
