@@ -33,9 +33,15 @@ export function checkedWriteOptions(options: WriteOptions | undefined): WriteOpt
   return checked;
 }
 
-/** A pause before asking again for what another process holds, in milliseconds. */
-export function pollPause(random = Math.random): number {
-  return 1 + 2 * random();
+/** Who has waited for so many milliseconds asks as often as it can. */
+const LONG_WAIT = 200;
+
+/**
+ * A pause before asking again for what another process holds, in milliseconds. The longer one has waited, the
+ * shorter it is: among those that ask, who came first is then more often first.
+ */
+export function pollPause(random = Math.random, waited = 0): number {
+  return 1 + 2 * random() * Math.max(0, 1 - waited / LONG_WAIT);
 }
 
 /** Makes the attempt, and again until it does not throw what `mayPass`, or the patience is at its end. */

@@ -5,7 +5,7 @@ import { type Patience, pollPause } from "./patience.js";
 
 // After so long a use of the lock without a pause, in milliseconds, it is left to others for a moment.
 const USE = 25;
-const USE_ALONE = 1000;
+const USE_ALONE = 500;
 const GAP = 4;
 /** For so long after another process was met, others are thought to be there. */
 const MEMORY = 10_000;
@@ -31,7 +31,9 @@ export class WriteQueue {
   #heldSince: number | undefined;
   /** Somebody will call `#next`. */
   #isDue = false;
-  #usedSince = Number.NEGATIVE_INFINITY;
+  /** When the use began that has had no pause yet. */
+  #usedSince = Number.POSITIVE_INFINITY;
+  /** When the lock was last had. */
   #usedUntil = Number.NEGATIVE_INFINITY;
   #metOthers = Number.NEGATIVE_INFINITY;
   #random: () => number;
@@ -120,7 +122,7 @@ export class WriteQueue {
     if (poll > 0) {
       setTimeout(next, poll);
     } else if (this.#isOthersTurn()) {
-      this.#usedUntil = Number.NEGATIVE_INFINITY;
+      this.#usedSince = Number.POSITIVE_INFINITY;
       setTimeout(next, GAP);
     } else if (isTurnOver()) {
       setImmediate(next);
@@ -139,7 +141,7 @@ export class WriteQueue {
     } catch (error) {
       if (isBusy(error)) {
         place.refusal = error;
-        this.#comeBack(pollPause(this.#random));
+        this.#comeBack(pollPause(this.#random, performance.now() - Math.max(place.since, this.#usedUntil)));
         return;
       }
       this.#refuse(place, error);
@@ -149,14 +151,18 @@ export class WriteQueue {
 
   #use<T>(attempt: () => T): T {
     const now = performance.now();
-    if (now - this.#usedUntil >= GAP) this.#usedSince = now;
+    this.#usedSince = now - this.#usedUntil >= GAP ? now : Math.min(this.#usedSince, now);
+    let hadLock = true;
     try {
       return attempt();
     } catch (error) {
-      if (isBusy(error)) this.#metOthers = now;
+      if (isBusy(error)) {
+        hadLock = false;
+        this.#metOthers = now;
+      }
       throw error;
     } finally {
-      this.#usedUntil = performance.now();
+      if (hadLock) this.#usedUntil = performance.now();
     }
   }
 

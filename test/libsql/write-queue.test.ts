@@ -37,18 +37,37 @@ function queueInTime() {
 describe("the lock", () => {
   test("is left to others for 4 ms after 25 ms of use, if others were met", async () => {
     const { use, pauses } = queueInTime();
-    await use(10, 3);
-    expect(pauses).toEqual([2, 2, 2]);
+    await use(10, 1);
+    expect(pauses).toEqual([2]);
     for (let i = 0; i < 9; i++) await use(10);
-    expect(pauses.slice(3)).toEqual([4, 4, 4]);
+    expect(pauses.slice(1)).toEqual([4, 4, 4]);
   });
 
-  test("is left to others for 4 ms after a second of use, if none was met", async () => {
+  test("is left to others for 4 ms after half a second of use, if none was met", async () => {
     const { use, pauses } = queueInTime();
-    for (let i = 0; i < 99; i++) await use(10);
+    for (let i = 0; i < 49; i++) await use(10);
     expect(pauses).toEqual([]);
     for (let i = 0; i < 3; i++) await use(10);
     expect(pauses).toEqual([4]);
+  });
+
+  test("is used for 25 ms also by one who has waited for longer", async () => {
+    const { use, pauses } = queueInTime();
+    await use(10, 300);
+    pauses.length = 0;
+    for (let i = 0; i < 3; i++) await use(10);
+    expect(pauses).toEqual([4]);
+  });
+
+  test("is asked for the more often, the longer it was not had", async () => {
+    const { use, pauses } = queueInTime();
+    await use(10, 300);
+    expect(pauses[0]).toBe(2);
+    expect(pauses.every((pause, i) => i === 0 || pause < pauses[i - 1]! || pause === 1)).toBe(true);
+    expect(pauses.slice(-100)).toEqual(Array(100).fill(1));
+    pauses.length = 0;
+    await use(10, 1);
+    expect(pauses).toEqual([expect.closeTo(2)]);
   });
 
   test("is not left to others by one who has not used it for a while", async () => {
