@@ -1,3 +1,4 @@
+import type { Entry } from "./measure.js";
 import { count, type Growth, growthOf, type Report } from "./report.js";
 import { BY_HAND, OURS } from "./rows.js";
 
@@ -49,7 +50,11 @@ function drawRatios({ machine, results }: Report): [string[], number] {
   const out = [
     text(16, 26, `Time relative to raw libsql, log of ${count(largest)} events (less is faster)`, "strong"),
     text(16, 46, `${machine.cpu}, Node ${machine.versions.node}, ${machine.filesystem.split(" ")[0]}`),
-    ...legend(16, 70),
+    ...legend(
+      16,
+      70,
+      new Set(shown.flatMap(({ entries }) => entries.filter(isPresent).map(({ stack }) => stack))),
+    ),
   ];
   for (const tick of TICKS.filter((tick) => tick <= end)) {
     out.push(line(x(tick), top - 6, x(tick), bottom, tick === 1 ? "one" : "line"));
@@ -58,7 +63,7 @@ function drawRatios({ machine, results }: Report): [string[], number] {
   shown.forEach(({ row, target, entries }, i) => {
     const y = top + i * ROW + ROW / 2;
     out.push(text(LEFT - 14, y + 4, row.replace(", one per transaction", ""), "", "end"));
-    const present = entries.filter(({ stack, absent }) => !absent && stack !== "libsql");
+    const present = entries.filter(isPresent);
     const ours = present.find(({ stack }) => stack === OURS);
     if (ours) {
       const [from, to] = [x(1), x(ours.ratio)].sort((a, b) => a - b);
@@ -72,11 +77,13 @@ function drawRatios({ machine, results }: Report): [string[], number] {
   return [out, bottom + 16];
 }
 
-function legend(left: number, y: number): string[] {
+const isPresent = ({ stack, absent }: Entry) => !absent && stack !== "libsql";
+
+function legend(left: number, y: number, stacks: ReadonlySet<string>): string[] {
   let x = left;
   const out: string[] = [];
   for (const [stack, colour] of Object.entries(COLOURS)) {
-    if (stack === "libsql") continue;
+    if (!stacks.has(stack)) continue;
     out.push(stack === OURS ? rectangle(x, y - 10, 12, 12, colour) : circle(x + 6, y - 4, colour));
     out.push(text(x + 18, y, stack));
     x += 40 + stack.length * 6.8;
