@@ -39,13 +39,16 @@ export async function compareWithOthers(run: Run, out: string): Promise<number> 
   else console.log("Emmett: not installed, left out");
   const names = stacks.map(({ name }) => name);
   const workers = await startWorkers(names, bases);
+  const besideWithout = chosen.filter(isBesideWithout);
+  // The log that the proof is measured on is copied once more.
+  const { events: _, ...unneeded } = bases;
+  removeBases(besideWithout.length > 0 ? unneeded : bases);
   console.log(`logs of ${sizes.join(", ")} events in ${elapsed(start)}\n`);
 
   const positions = startOf(sizes);
-  const besideWithout = chosen.filter(isBesideWithout);
-  const others = chosen.filter((row) => !isBesideWithout(row));
-  const results = await measureAll(others, positions, workers, limits);
-  const profiles = await profileWrites(others, workers, sizes.at(-1)!, positions.get(sizes.at(-1)!)!);
+  const rest = chosen.filter((row) => !isBesideWithout(row));
+  const results = await measureAll(rest, positions, workers, limits);
+  const profiles = await profileWrites(rest, workers, sizes.at(-1)!, positions.get(sizes.at(-1)!)!);
   const ulid = await workers.get(OURS)!.ask<UlidRate[]>({ ask: "ulid", calls: 200_000 });
   if (besideWithout.length > 0) {
     // The stamps go on from the log's own: both begin with the same log.
@@ -53,7 +56,6 @@ export async function compareWithOthers(run: Run, out: string): Promise<number> 
     const pair = new Map([...(await startWorkers([OURS], bases)), ...(await startWithoutProof(sizes))]);
     results.push(...(await measureAll(besideWithout, startOf(sizes), pair, limits)));
   }
-  removeBases(bases);
 
   const date = new Date().toISOString().slice(0, 10);
   const seconds = (performance.now() - start) / 1000;
