@@ -1,5 +1,13 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -69,7 +77,7 @@ describe("init", () => {
     const rename =
       "DROP TABLE `events`;--> statement-breakpoint\nALTER TABLE `__new_events` RENAME TO `events`;";
     save("sql/here/0003_rebuild.sql", `${rebuild}--> statement-breakpoint\n${rename}`);
-    expect(init().output).toContain("sql/here/0004_append-only.sql has the triggers of events.");
+    expect(init().output).toContain("sql/here/0004_append-only-2.sql has the triggers of events.");
     kit("migrate");
     const { problems } = checkLog(drizzle(new SQLite(join(dir, "app.db"))));
     expect(problems.filter(({ kind }) => kind === "trigger")).toEqual([]);
@@ -80,10 +88,73 @@ describe("init", () => {
     const { save, init } = newApp("other", 'dialect: "postgresql"');
     expect(init()).toMatchObject({ status: 1, output: expect.stringContaining("is postgresql") });
     save("drizzle.config.ts", "export default {;");
-    expect(init()).toMatchObject({ status: 1, output: expect.stringContaining("Say --out") });
+    expect(init()).toMatchObject({ status: 1, output: expect.stringContaining("cannot read") });
     expect(init("--config", "none.ts")).toMatchObject({ status: 1, output: "There is no none.ts.\n" });
     expect(init("--nonsense").status).toBe(1);
+    expect(init("--out", "./sql/elsewhere").status).toBe(1); // drizzle-kit writes where the configuration says
     expect(readFileSync(join(directory, "other/drizzle.config.ts"), "utf8")).toBe("export default {;");
+  });
+});
+
+describe("init leaves the migrations as they are", () => {
+  /** With migrations of a log, whose triggers were lost in a rebuild. */
+  function rebuilt(name: string, config?: string) {
+    const app = newApp(name, config);
+    const file = (path: string) => join(app.dir, "sql/here", path);
+    const read = (path: string) => readFileSync(file(path), "utf8");
+    app.save("schema.ts", EVENTS);
+    app.kit("generate", "--name", "tables");
+    app.init();
+    app.kit("generate", "--custom", "--name", "rebuild");
+    const journal = JSON.parse(read("meta/_journal.json")) as { entries: { tag: string; when: number }[] };
+    const [tables, triggers, rebuild] = journal.entries.map(({ tag }) => tag);
+    const drop = "DROP TABLE `events`;--> statement-breakpoint\n";
+    app.save(`sql/here/${rebuild}.sql`, drop + read(`${tables}.sql`));
+    return { ...app, journal, file, read, triggers: triggers! };
+  }
+
+  test("drizzle-kit gives them names without numbers: the second file of triggers is not the first", () => {
+    const { read, init, triggers } = rebuilt("unnumbered", 'migrations: { prefix: "none" }');
+    const before = read(`${triggers}.sql`);
+    expect(before).toContain("CREATE TRIGGER `events_no_update`");
+    expect(init()).toMatchObject({ status: 0, output: expect.stringContaining("_append-only-2.sql has") });
+    expect(read(`${triggers}.sql`)).toBe(before);
+    expect(read("_append-only-2.sql")).toContain("CREATE TRIGGER `events_no_update`");
+  });
+
+  test("the last is of a later time than the clock: Drizzle would pass over a new one, so none is made", () => {
+    const { dir, save, read, init, journal } = rebuilt("ahead");
+    const set = (when: number) => {
+      journal.entries.at(-1)!.when = when;
+      save("sql/here/meta/_journal.json", JSON.stringify(journal));
+    };
+    const files = () => readdirSync(dir, { recursive: true });
+    const before = files();
+    set(Date.now() + 3_600_000);
+    expect(init()).toMatchObject({
+      status: 1,
+      output: expect.stringMatching(/later time .* by 3\d{3} seconds/),
+    });
+    expect(files()).toEqual(before);
+    set(Date.now());
+    expect(init().status).toBe(0);
+    const { entries } = JSON.parse(read("meta/_journal.json")) as typeof journal;
+    expect(entries).toHaveLength(4);
+    expect(entries[3]!.when).toBeGreaterThan(entries[2]!.when);
+  });
+
+  test("one cannot be read: it is named", () => {
+    const { save, file, init, triggers } = rebuilt("unreadable");
+    rmSync(file(`${triggers}.sql`));
+    const lost = init();
+    expect(lost).toMatchObject({ status: 1, output: expect.stringContaining(`${triggers}.sql`) });
+    save("sql/here/meta/_journal.json", "<<<<<<< HEAD");
+    const conflict = init();
+    expect(conflict).toMatchObject({
+      status: 1,
+      output: expect.stringContaining("_journal.json cannot be read"),
+    });
+    for (const { output } of [lost, conflict]) expect(output).not.toMatch(/\n +at /);
   });
 });
 

@@ -1,21 +1,20 @@
 #!/usr/bin/env node
 // `npx drizzle-event-log init`. Not in the door's index: it runs when it is imported.
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { newULID } from "../ulid.js";
 import { triggersOf } from "./definition.js";
-import { CommandError, customMigration, findConfig, findKit, migrationFiles, outOf } from "./kit.js";
+import { CommandError, customMigration, findConfig, findKit, migrationFiles, outOf, sqlIn } from "./kit.js";
 import { logsIn, replay } from "./replay.js";
 import { triggersSQL } from "./triggers.js";
 
-const USAGE = `drizzle-event-log init [--config <file>] [--out <folder>] [--table <name>]
+const USAGE = `drizzle-event-log init [--config <file>] [--table <name>]
 
   Adds a migration with the log's triggers to those of your drizzle-kit, which cannot make them,
   and prints a new cortex id. Run it again after a migration that rebuilds the table.
 
   --config  drizzle-kit's configuration, if it is not drizzle.config.*
-  --out     the folder of migrations, if the configuration cannot be read
   --table   only this log; otherwise every log among the migrations`;
 
 try {
@@ -28,7 +27,7 @@ try {
 }
 
 function main(args: string[]): void {
-  const options = { config: { type: "string" }, out: { type: "string" }, table: { type: "string" } } as const;
+  const options = { config: { type: "string" }, table: { type: "string" } } as const;
   const help = { type: "boolean", short: "h" } as const;
   const { values, positionals } = parseArgs({ args, options: { ...options, help }, allowPositionals: true });
   if (values.help) {
@@ -41,15 +40,12 @@ function main(args: string[]): void {
   console.log(newULID());
 }
 
-function init(
-  cwd: string,
-  { config: given, out: folder, table }: Record<string, string | boolean | undefined>,
-): void {
+function init(cwd: string, { config: given, table }: Record<string, string | boolean | undefined>): void {
   const kit = findKit(cwd);
   const config = findConfig(cwd, given as string | undefined);
-  const out = resolve(cwd, (folder as string | undefined) ?? outOf(config, kit, cwd));
+  const out = resolve(cwd, outOf(config, kit, cwd));
   const here = relative(cwd, out) || ".";
-  const logs = logsIn(replay(migrationFiles(out).map((file) => readFileSync(file, "utf8"))));
+  const logs = logsIn(replay(migrationFiles(out).map(sqlIn)));
   const chosen = logs.filter(({ name }) => table === undefined || name === String(table).toLowerCase());
   if (chosen.length === 0) {
     throw new CommandError(

@@ -35,10 +35,10 @@ function addPart({ columns, checks, others }: TableParts, part: readonly string[
   else columns.set(rule[0]!, columnOf(rule.slice(1).join(" ")));
 }
 
-/** `NOT NULL` may stand anywhere, and an integer primary key never is: drizzle-kit 1.0 does not say so. */
+/** `NOT NULL` may stand anywhere; of a primary key drizzle-kit 1.0 does not say it. */
 function columnOf(definition: string): string {
   const [rest, isNotNull] = [definition.replace(/ ?\bnot null\b/, ""), /\bnot null\b/.test(definition)];
-  return isNotNull && !/^integer primary key\b/.test(rest) ? `${rest} not null` : rest;
+  return isNotNull && !/\bprimary key\b/.test(rest) ? `${rest} not null` : rest;
 }
 
 /** The parts of a list between parentheses, up to the one that closes it. */

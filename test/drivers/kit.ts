@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { run } from "../consumer/command.js";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { attempt, run } from "../consumer/command.js";
 import type { Major } from "./install.js";
 
 type Check = (promise: string, body: () => void) => void;
@@ -20,8 +20,21 @@ export function testKit(app: string, major: Major, check: Check): void {
     const [tables = ""] = migrationsIn(kit);
     assert.match(readFileSync(tables, "utf8"), /CREATE TABLE `events`/);
   });
+  const command = join(app, "node_modules/.bin/drizzle-event-log");
+  if (major === "v1") {
+    check("drizzle-event-log init makes none that Drizzle would apply before the table", () => {
+      const [tables = ""] = migrationsIn(kit).map(dirname);
+      const later = join(kit, "migrations/20991231235959_tables");
+      renameSync(tables, later);
+      const { status, stderr } = attempt(kit, command, ["init"]);
+      renameSync(later, tables);
+      assert.equal(status, 1);
+      assert.match(stderr, /is of a later time/);
+      assert.equal(migrationsIn(kit).length, 1);
+    });
+  }
   check("drizzle-event-log init adds a migration with the triggers, once", () => {
-    const init = () => run(kit, join(app, "node_modules/.bin/drizzle-event-log"), ["init"]).stdout;
+    const init = () => run(kit, command, ["init"]).stdout;
     assert.match(init(), /[0-9A-HJKMNP-TV-Z]{26}/);
     assert.equal(migrationsIn(kit).length, 2);
     init();
@@ -30,6 +43,7 @@ export function testKit(app: string, major: Major, check: Check): void {
   check("drizzle-kit migrate makes the log", () => {
     drizzleKit("migrate");
     assert.equal(inspect(), "3 triggers, 6 indexes, 1 events\n");
+    assert.equal(inspect("check"), "[]\n");
   });
   if (major === "v1") {
     check("drizzle-kit push leaves its triggers, its indexes and its events", () => {
@@ -73,12 +87,16 @@ function writeApp(kit: string): void {
     // Appends an event, and tells what there is.
     "inspect.mjs": `
       import { createClient } from "@libsql/client";
-      import { feed, openCortex } from "drizzle-event-log";
-      import { migrateEvents } from "drizzle-event-log/migrations";
+      import { consumers, feed, openCortex } from "drizzle-event-log";
+      import { checkLog, migrateEvents } from "drizzle-event-log/migrations";
       import { drizzle } from "drizzle-orm/libsql";
       const client = createClient({ url: "file:app.db" });
       const db = drizzle({ client });
       if (process.argv[2] === "migrate") await migrateEvents(db);
+      if (process.argv[2] === "check") {
+        console.log(JSON.stringify((await checkLog(db, { consumers })).problems));
+        process.exit();
+      }
       const { append: write } = openCortex({ id: "01ARZ3NDEKTSV4RRFFQ69G5FAV", origin: "kit" });
       await db.transaction((tx) => write(tx, { action: "update", traceId: "t" }));
       const { rows } = await client.execute(
