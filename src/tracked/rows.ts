@@ -21,7 +21,7 @@ const MOST_KEY_PARAMETERS = 50;
 export function* selectWhere(tx: Transaction, definition: Definition, where: SQL): Steps<Row[]> {
   const { table, key } = definition;
   const order = key.map(([, column]) => asc(column));
-  const query = queries(tx).select().from(table).where(where);
+  const query = fresh(queries(tx).select().from(table)).where(where);
   const rows: Row[] = yield* done(
     query
       .orderBy(...order)
@@ -126,7 +126,7 @@ export function* selectByKeys(
 ): Steps<Map<string, Row>> {
   const found = new Map<string, Row>();
   for (const some of chunks(keys, keysPerStatement(definition))) {
-    const query = queries(tx).select().from(definition.table).where(hasKeyOf(definition, some));
+    const query = fresh(queries(tx).select().from(definition.table)).where(hasKeyOf(definition, some));
     const rows: Row[] = yield* done(query.all());
     for (const row of rows) found.set(keyText(definition, row), row);
   }
@@ -167,6 +167,11 @@ interface Queries {
   insert(table: SQLiteTable): any;
   update(table: SQLiteTable): any;
   delete(table: SQLiteTable): any;
+}
+
+/** Not from the app's cache of Drizzle: it may hold what was rolled back, or what another program has changed. */
+function fresh(query: any): any {
+  return query.$withCache(false);
 }
 
 function queries(tx: Transaction): Queries {
