@@ -137,7 +137,7 @@ export function parseJson(text: string, field: string): unknown {
  * left out. The JSON Canonicalization Scheme (RFC 8785), which writes numbers and text as JavaScript does.
  */
 export function canonicalJson(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "string") return jsonOfText(value);
   if (typeof value !== "object" || value === null) return String(value);
   let text = "";
   if (Array.isArray(value)) {
@@ -146,9 +146,17 @@ export function canonicalJson(value: unknown): string {
   }
   for (const key of Object.keys(value).sort()) {
     const field = value[key as never] as unknown;
-    if (field !== undefined) text += `${text && ","}${JSON.stringify(key)}:${canonicalJson(field)}`;
+    if (field !== undefined) text += `${text && ","}${jsonOfText(key)}:${canonicalJson(field)}`;
   }
   return `{${text}}`;
+}
+
+// Without quotes, backslashes, control characters and surrogates.
+const AS_IT_IS = /^[ !#-[\]-\uD7FF\uE000-\uFFFF]*$/;
+
+/** JSON.stringify for a text; in a third of the time for most, which have nothing to escape. */
+export function jsonOfText(text: string): string {
+  return AS_IT_IS.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
 /** Whether two JSON values say the same: the order of an object's keys does not matter. */

@@ -1,5 +1,5 @@
 import type { Event } from "./event.js";
-import { canonicalJson } from "./json.js";
+import { canonicalJson, jsonOfText } from "./json.js";
 import { sha256 } from "./sha256.js";
 import { randomDigits } from "./ulid.js";
 import type { VectorClock } from "./vector-clock.js";
@@ -47,35 +47,28 @@ export function payloadDigest({ data, meta }: Pick<Event<any>, "data" | "meta">,
  * to Time-Stamp a Digital Document" (1991).
  */
 export function eventHash(event: Event<any>, payload: string, previous: string): string {
-  const { id, action, traceId, cortexId, origin, actor, timestamp, idempotencyKey } = event;
-  const vclock = event.vclock && inOrder(event.vclock);
-  // In this order, and with a clock whose keys are in order, JavaScript's form is the canonical one, in half the time.
-  // As one literal: put together from several it took four times as long.
+  const { id, action, traceId, cortexId, origin, actor, timestamp, idempotencyKey, vclock } = event;
+  // The canonical form, put together by hand in half the time. What is not written by `jsonOfText` has nothing to escape.
   return sha256(
-    JSON.stringify({
-      action,
-      actor,
-      cortex_id: cortexId,
-      id,
-      idempotency_key: idempotencyKey,
-      origin,
-      payload,
-      previous,
-      timestamp,
-      trace_id: traceId,
-      vclock,
-      version: 1,
-    }),
+    `{"action":"${action}",${optional("actor", actor)}"cortex_id":"${cortexId}","id":"${id}",` +
+      `${optional("idempotency_key", idempotencyKey)}"origin":${jsonOfText(origin)},"payload":"${payload}",` +
+      `"previous":"${previous}","timestamp":"${timestamp}","trace_id":${jsonOfText(traceId)},` +
+      `"vclock":${clockText(vclock!)},"version":1}`,
   );
 }
 
-function inOrder(clock: VectorClock): VectorClock {
+const optional = (key: string, text: string | undefined) =>
+  text === undefined ? "" : `"${key}":${jsonOfText(text)},`;
+
+function clockText(clock: VectorClock): string {
+  let text = "";
   let last = "";
   for (const key in clock) {
-    if (key < last) return Object.fromEntries(Object.entries(clock).sort(([a], [b]) => (a < b ? -1 : 1)));
+    if (key < last) return canonicalJson(clock);
+    text += `${text && ","}"${key}":${clock[key]}`;
     last = key;
   }
-  return clock;
+  return `{${text}}`;
 }
 
 /** The proof of an event that comes after the one with the hash `previous`. */

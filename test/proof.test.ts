@@ -128,6 +128,39 @@ test("the canonical form is the same whatever the order of keys, and tells value
   );
 });
 
+test("whatever its texts hold and its clock's order is, an event has the hash of its canonical form", () => {
+  const escaped = fc.constantFrom(
+    '"',
+    "\\",
+    "\n",
+    "\u001f",
+    "\u007f",
+    "\u2028",
+    "\ud83e\udd8a",
+    "\ud800",
+    "é",
+  );
+  const text = fc.string({
+    unit: fc.oneof(escaped, fc.string({ unit: "binary", minLength: 1, maxLength: 1 })),
+  });
+  const clocks = fc.constantFrom({ [ALPHA]: 3 }, { [ALPHA]: 3, [BETA]: 2 }, { [BETA]: 2, [ALPHA]: 3 });
+  const maybe = fc.option(text, { nil: undefined });
+  const texts = fc.record({ origin: text, traceId: text, actor: maybe, idempotencyKey: maybe });
+  fc.assert(
+    fc.property(texts, clocks, fc.jsonValue(), (fields, vclock, data) => {
+      const given = {
+        ...event({ id: ALPHA, timestamp: "2026-01-01T00:00:00Z", data }),
+        ...fields,
+        vclock,
+      } as Event;
+      const payload = payloadDigest(given, "5a".repeat(16));
+      expect(payload).toBe(independent.payloadDigest(given, "5a".repeat(16)));
+      expect(eventHash(given, payload, "")).toBe(independent.eventHash(given, payload, ""));
+    }),
+    { numRuns: 1000 },
+  );
+});
+
 /** A log with a history of one cortex, and the page that a peer would get. */
 function history() {
   const { db } = openSqlite();
