@@ -6,6 +6,7 @@ import { type ConsumeOptions, checkedWork, type Work, waitAfter } from "./consum
 import type { Database } from "./database.js";
 import type { Action, Actions, StoredEvent } from "./event.js";
 import { readFeed } from "./feed.js";
+import { monotonicNow } from "./real-time.js";
 import { run, type Steps } from "./steps.js";
 import { nextTurn, pause } from "./wait.js";
 import { watchCommits } from "./wake.js";
@@ -58,7 +59,7 @@ export async function consume<D extends Database, A extends Actions = Action>(
       for (;;) {
         const found = await look(work, passed);
         passed = found.passed;
-        const isDue = found.isNew || (passed !== undefined && performance.now() >= passed.due);
+        const isDue = found.isNew || (passed !== undefined && monotonicNow() >= passed.due);
         if (signal?.aborted || !isDue) break;
         await step(work, search, found.isKnown);
         await nextTurn();
@@ -109,7 +110,7 @@ function* looking(work: Work, passed: Passed | undefined): Steps<Found> {
   const page = yield* readFeed(db, selection, cursorAt(before?.to ?? place), 1);
   if (page.length > 0) return { isNew: true, isKnown: true };
   if (end.seq <= place.seq) return { isNew: false, isKnown: true };
-  const due = before?.due ?? performance.now() + SETTLE;
+  const due = before?.due ?? monotonicNow() + SETTLE;
   return { isNew: false, isKnown: true, passed: { from: place, to: end, due } };
 }
 

@@ -33,7 +33,8 @@ export function ulidFactory(source?: ULIDSource): () => string {
 
 /** The source with its defaults. */
 export function checkedSource({
-  now = Date.now,
+  // Looked up in each call: a test may fake the date later.
+  now = () => Date.now(),
   randomness = pooledRandomness,
 }: ULIDSource): Required<ULIDSource> {
   checkFunction(now, "INVALID_NOW", "now");

@@ -1,12 +1,13 @@
 import { InputError, shapeOf } from "./input-error.js";
+import { clearTimeout, setImmediate, setTimeout } from "./real-time.js";
 
 /** The longest that a timer can run; above it, it runs at once. */
 export const MAX_MILLISECONDS = 2 ** 31 - 1;
 
-/** Lets other tasks have their turn. Where there is no setImmediate, it costs a millisecond or more. */
+/** Lets other tasks have their turn. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
-    (globalThis.setImmediate ?? setTimeout)(resolve);
+    setImmediate(resolve);
   });
 }
 

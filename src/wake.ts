@@ -1,5 +1,6 @@
 import { type Database, isSync } from "./database.js";
 import { reading } from "./input-error.js";
+import { monotonicNow } from "./real-time.js";
 import { nextTurn, pause } from "./wait.js";
 
 // How long to wait between two looks, in milliseconds: where they cost next to nothing, and over a network.
@@ -56,8 +57,8 @@ export function watchCommits(db: Database, interval = defaultInterval(db)): Watc
       version = commits?.version();
     },
     async news(signal, atMost = Number.POSITIVE_INFINITY) {
-      const end = performance.now() + atMost;
-      while (!isNews && !signal?.aborted && performance.now() < end) {
+      const end = monotonicNow() + atMost;
+      while (!isNews && !signal?.aborted && monotonicNow() < end) {
         await pause(Math.min(interval, atMost), signal, (end) => {
           wake = end;
         });

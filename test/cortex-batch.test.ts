@@ -17,6 +17,8 @@ import { afterEach, describe, expect, expectTypeOf, test, vi } from "vitest";
 import { ALPHA, BETA, errorOf, inputErrorOf, openSqlite, seeded } from "./fixture.js";
 import { type Fault, faultyClient, type Plan } from "./stress/faulty-client.js";
 
+vi.mock("../src/real-time.js", () => import("./fakeable-time.js"));
+
 const NOW = Date.UTC(2026, 0, 1);
 const notes = sqliteTable("notes", { id: integer("id").primaryKey(), text: text("text").notNull() });
 

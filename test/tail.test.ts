@@ -34,6 +34,8 @@ import {
 } from "./fixture.js";
 import { cleanUps, follow, INTERVAL, newFile, seqs } from "./followed-tail.js";
 
+vi.mock("../src/real-time.js", () => import("./fakeable-time.js"));
+
 const add = (db: Libsql, ...over: Parameters<typeof event>[0][]) =>
   db.transaction((tx) => append(tx, over.map(event)));
 

@@ -8,6 +8,8 @@ import { describe, expect, test, vi } from "vitest";
 import { BETA, errorOf, event } from "./fixture.js";
 import { cleanUps, follow, newFile } from "./followed-tail.js";
 
+vi.mock("../src/real-time.js", () => import("./fakeable-time.js"));
+
 type Db = Awaited<ReturnType<typeof opened>>["db"];
 
 /** A file opened by `openLibsql`, and how often the log was asked. */

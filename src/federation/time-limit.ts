@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from "../real-time.js";
 import { PeerError } from "./peer-error.js";
 
 /** The time that an exchange may take. */

@@ -1,3 +1,5 @@
+import { monotonicNow, setImmediate } from "../real-time.js";
+
 /** The longest that statements may run in one turn of the event loop, in milliseconds. */
 const LONG = 10;
 
@@ -19,7 +21,7 @@ export function useTurn(now: number): void {
  * they settle at once.
  */
 export function isTurnOver(): boolean {
-  const now = performance.now();
+  const now = monotonicNow();
   useTurn(now);
   return now - began > LONG;
 }

@@ -1,3 +1,4 @@
+import { monotonicNow, setTimeout } from "../real-time.js";
 import { LibsqlFileError } from "./libsql-file-error.js";
 import type { LocalTransaction } from "./local-transaction.js";
 
@@ -21,7 +22,7 @@ export class IdleWatch {
 
   #look(): void {
     this.#timer = undefined;
-    const end = performance.now() - Number(this.#limit);
+    const end = monotonicNow() - Number(this.#limit);
     for (const transaction of this.#transactions) {
       if (!transaction.isWrite) continue;
       const left = transaction.lastUsed - end;

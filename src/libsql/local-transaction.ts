@@ -7,6 +7,7 @@ import {
   type ResultSet,
   type Transaction,
 } from "@libsql/client";
+import { monotonicNow } from "../real-time.js";
 import type { Connection } from "./connection.js";
 import { useTurn } from "./event-loop-turn.js";
 import { LibsqlFileError } from "./libsql-file-error.js";
@@ -28,8 +29,8 @@ export interface Lease {
 
 /** A transaction that has begun on a connection of its own, or on the file's writer. */
 export class LocalTransaction implements Transaction {
-  /** When it ran its last statement, by `performance.now`. */
-  lastUsed = performance.now();
+  /** When it ran its last statement, by `monotonicNow`. */
+  lastUsed = monotonicNow();
   /** It is that of several writers, and none of them may commit it. */
   isShared = false;
   /** Others wait for its end. */
@@ -96,7 +97,7 @@ export class LocalTransaction implements Transaction {
   }
 
   #opened(): Lease {
-    this.lastUsed = performance.now();
+    this.lastUsed = monotonicNow();
     useTurn(this.lastUsed);
     // After SQLite has rolled it back by itself, a statement would be committed at once.
     const lease = this.#lease;

@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { DeadlineError } from "../deadline-error.js";
 import { checkedOptions } from "../input-error.js";
-import { checkMilliseconds, checkSignal } from "../wait.js";
+import { monotonicNow } from "../real-time.js";
+import { checkMilliseconds, checkSignal, pause } from "../wait.js";
 
 export interface WriteOptions {
   /** How long to wait for the turn and for other processes, in milliseconds from the call. Default 10,000. */
@@ -15,13 +15,13 @@ export const DEADLINE = 10_000;
 /** How long a call waits, counted from the call. */
 export interface Patience {
   deadline: number;
-  /** When the deadline is, by `performance.now`. */
+  /** When the deadline is, by `monotonicNow`. */
   end: number;
   signal: AbortSignal | undefined;
 }
 
 export function patienceOf(deadline: number, signal?: AbortSignal): Patience {
-  return { deadline, end: performance.now() + deadline, signal };
+  return { deadline, end: monotonicNow() + deadline, signal };
 }
 
 /** The options, read once. @throws InputError `INVALID_DEADLINE`, `INVALID_SIGNAL`, `INVALID_OPTIONS`. */
@@ -55,8 +55,8 @@ export async function retried<T>(
       return attempt();
     } catch (error) {
       if (!mayPass(error)) throw error;
-      if (performance.now() >= end) throw new DeadlineError(deadline, error);
+      if (monotonicNow() >= end) throw new DeadlineError(deadline, error);
     }
-    await sleep(pollPause());
+    await pause(pollPause());
   }
 }

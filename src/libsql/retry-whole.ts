@@ -1,5 +1,6 @@
 import { type Client, LibsqlError } from "@libsql/client";
 import { DeadlineError } from "../deadline-error.js";
+import { clearTimeout, monotonicNow, setImmediate, setTimeout } from "../real-time.js";
 import { nextTurn } from "../wait.js";
 import type { LibsqlDatabase } from "./database.js";
 import type { Patience } from "./patience.js";
@@ -79,9 +80,9 @@ async function untilFree<T>(
         await nextTurn();
         if (!client.closed) await client.reconnect();
       }
-      const pause = performance.now() + 5 + Math.random() * 45;
+      const pause = monotonicNow() + 5 + Math.random() * 45;
       await settlesBefore(new Promise(() => {}), Math.min(pause, end), signal);
-      if (performance.now() >= end) throw new DeadlineError(deadline, error);
+      if (monotonicNow() >= end) throw new DeadlineError(deadline, error);
     }
   }
 }
@@ -94,7 +95,7 @@ function settlesBefore(
 ): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const abort = () => finish(() => reject(signal?.reason));
-    const timer = setTimeout(() => finish(() => resolve(false)), Math.max(0, end - performance.now()));
+    const timer = setTimeout(() => finish(() => resolve(false)), Math.max(0, end - monotonicNow()));
     const finish = (settle: () => void) => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);

@@ -1,4 +1,5 @@
 import { DeadlineError } from "../deadline-error.js";
+import { clearTimeout, monotonicNow, setImmediate, setTimeout } from "../real-time.js";
 import { isTurnOver } from "./event-loop-turn.js";
 import { isBusy } from "./native.js";
 import { type Patience, pollPause } from "./patience.js";
@@ -63,12 +64,12 @@ export class WriteQueue {
 
   /** Called in an attempt: nobody else has a turn until the release. */
   hold(): void {
-    this.#heldSince = performance.now();
+    this.#heldSince = monotonicNow();
   }
 
   release(): void {
     this.#heldSince = undefined;
-    this.#usedUntil = performance.now();
+    this.#usedUntil = monotonicNow();
     if (this.#places.size > 0) this.#comeBack();
   }
 
@@ -81,7 +82,7 @@ export class WriteQueue {
     return new Promise<T>((resolve, reject) => {
       const { deadline, end, signal } = patience;
       if (signal?.aborted) return reject(signal.reason);
-      const since = performance.now();
+      const since = monotonicNow();
       const timer = setTimeout(() => this.#expire(place), Math.max(0, end - since));
       const abort = () => this.#refuse(place, signal?.reason);
       signal?.addEventListener("abort", abort);
@@ -141,7 +142,7 @@ export class WriteQueue {
     } catch (error) {
       if (isBusy(error)) {
         place.refusal = error;
-        this.#comeBack(pollPause(this.#random, performance.now() - Math.max(place.since, this.#usedUntil)));
+        this.#comeBack(pollPause(this.#random, monotonicNow() - Math.max(place.since, this.#usedUntil)));
         return;
       }
       this.#refuse(place, error);
@@ -150,7 +151,7 @@ export class WriteQueue {
   }
 
   #use<T>(attempt: () => T): T {
-    const now = performance.now();
+    const now = monotonicNow();
     this.#usedSince = now - this.#usedUntil >= GAP ? now : Math.min(this.#usedSince, now);
     let hadLock = true;
     try {
@@ -162,12 +163,12 @@ export class WriteQueue {
       }
       throw error;
     } finally {
-      if (hadLock) this.#usedUntil = performance.now();
+      if (hadLock) this.#usedUntil = monotonicNow();
     }
   }
 
   #isOthersTurn(): boolean {
-    const now = performance.now();
+    const now = monotonicNow();
     const use = now - this.#metOthers < MEMORY ? USE : USE_ALONE;
     return now - this.#usedUntil < GAP && now - this.#usedSince >= use;
   }

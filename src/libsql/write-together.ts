@@ -1,5 +1,6 @@
 import { type Client, LibsqlError } from "@libsql/client";
 import { DeadlineError } from "../deadline-error.js";
+import { clearTimeout, monotonicNow, setTimeout } from "../real-time.js";
 import type { AnySchema, LibsqlDatabase, LibsqlTransaction } from "./database.js";
 import { withHandedOver } from "./hand-over.js";
 import { LibsqlFileError } from "./libsql-file-error.js";
@@ -84,14 +85,14 @@ function commitTogether(db: LibsqlDatabase<any>, group: Write[]): void {
     close();
   };
   const runAll = async (tx: LibsqlTransaction<any>) => {
-    const end = performance.now() + LONG;
+    const end = monotonicNow() + LONG;
     const bound = new Bound();
     try {
       for (const { write } of group) {
         const outcome = await runOne(transaction, () => write(tx), bound);
         outcomes.push(outcome);
         if (outcome.isEnd) throw outcome.error;
-        if (performance.now() > end) break;
+        if (monotonicNow() > end) break;
       }
     } finally {
       bound.end();
@@ -167,7 +168,7 @@ function fail({ group, outcomes, hasBegun, hasRun }: Attempt, error: unknown): W
     return !(outcome && "error" in outcome);
   });
   if (hasBegun && !hasRun) return [innocent];
-  const now = performance.now();
+  const now = monotonicNow();
   const isLate = !hasBegun && error instanceof DeadlineError;
   if (isLate && innocent.some(({ patience }) => patience.end > now)) {
     for (const { patience, reject } of innocent) if (patience.end <= now) reject(error);

@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import { isBusy } from "../busy.js";
 import { checkDatabase, type Database, isSync, type Result } from "../database.js";
 import { immediate } from "../immediate.js";
+import { monotonicNow } from "../real-time.js";
 import { done, inTurn, run, type Steps, turn } from "../steps.js";
 import { pause } from "../wait.js";
 import { type MigrationOptions, namesOf } from "./check-log.js";
@@ -32,7 +33,7 @@ export function migrateEvents<D extends Database>(db: D, options?: MigrationOpti
 }
 
 function* migrating(db: Database, names: LogNames): Steps<void> {
-  const end = Date.now() + DEADLINE;
+  const end = monotonicNow() + DEADLINE;
   for (;;) {
     let plan: string[] | undefined;
     try {
@@ -41,7 +42,7 @@ function* migrating(db: Database, names: LogNames): Steps<void> {
       if (plan.length > 0) yield* apply(db, names, plan);
       return;
     } catch (error) {
-      if (Date.now() >= end) throw error;
+      if (monotonicNow() >= end) throw error;
       if (isBusy(error)) yield* waitOnBusy(db);
       // Of two scripts or batches at once the second finds what the first has made.
       else if (!plan || `${plan}` === `${yield* planNow(db, names)}`) throw error;

@@ -3,6 +3,8 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { patienceOf } from "../../src/libsql/patience.js";
 import { WriteQueue } from "../../src/libsql/write-queue.js";
 
+vi.mock("../../src/real-time.js", () => import("../fakeable-time.js"));
+
 afterEach(() => void vi.restoreAllMocks());
 
 /** A queue in a time that passes only in uses and in pauses; and the pauses. */

@@ -11,6 +11,8 @@ import { describe, expect, expectTypeOf, test, vi } from "vitest";
 import { ALPHA, errorOf } from "../fixture.js";
 import { add, bodies, cleanUps, gate, hold, newFile, notes, opened, seenBy } from "./local-file.js";
 
+vi.mock("../../src/real-time.js", () => import("../fakeable-time.js"));
+
 describe("writeTogether", () => {
   /** Makes the time what `at` says: how long a transaction has run must not depend on the machine. */
   const setTime = (at: () => number) => vi.spyOn(performance, "now").mockImplementation(at);
