@@ -1,7 +1,7 @@
-import { realpathSync, statSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import { type InArgs, type IntMode, LibsqlError, type ResultSet } from "@libsql/client";
 import { Connection } from "./connection.js";
-import { LibsqlFileError } from "./libsql-file-error.js";
+import { FileIdentity } from "./file-identity.js";
 import { isBusy, type NativeDatabase, openNative } from "./native.js";
 import { type Patience, retried } from "./patience.js";
 import { controlsTransactions, kindOf, type StatementKind } from "./statement-kind.js";
@@ -19,10 +19,7 @@ export class DatabaseFile {
   readonly writer: Connection;
   /** Called in every commit. */
   readonly listeners = new Set<() => void>();
-  /** It was deleted or replaced: what is open is no longer what the path names. */
-  isReplaced = false;
-  #path: string;
-  #identity: Identity;
+  #identity: FileIdentity;
   #key: string;
   #readers: Connection[] = [];
   #secret: string | undefined;
@@ -37,27 +34,28 @@ export class DatabaseFile {
 
   /** Every `open` has its `close`. The first decides the size to which the log is truncated. */
   static open(path: string, encryptionKey: string | undefined, walLimit: number): DatabaseFile {
-    const real = realpathSync(path);
-    const { dev, ino } = identityOf(real)!;
-    const key = `${dev}:${ino}:${encryptionKey ?? ""}`;
-    const file = files.get(key) ?? new DatabaseFile(real, key, encryptionKey, walLimit);
+    const identity = new FileIdentity(realpathSync(path));
+    const key = `${identity.key}:${encryptionKey ?? ""}`;
+    const file = files.get(key) ?? new DatabaseFile(identity, key, encryptionKey, walLimit);
     files.set(key, file);
     file.#users++;
     return file;
   }
 
-  private constructor(path: string, key: string, encryptionKey: string | undefined, walLimit: number) {
-    this.#path = path;
+  private constructor(identity: FileIdentity, key: string, secret: string | undefined, walLimit: number) {
+    this.#identity = identity;
     this.#key = key;
-    this.#identity = identityOf(path)!;
-    this.#secret = encryptionKey;
+    this.#secret = secret;
     this.#walLimit = walLimit;
     // SQLite itself truncates the log to this, when it starts it anew after a whole checkpoint.
-    this.writer = new Connection(() => this.#connect(`PRAGMA journal_size_limit = ${this.#walLimit}`));
+    this.writer = new Connection(() => {
+      this.#identity.forgetLog();
+      return this.#connect(`PRAGMA journal_size_limit = ${this.#walLimit}`);
+    });
   }
 
   close(): void {
-    if (--this.#users > 0) return;
+    if (--this.#users > 0 || this.#identity.isTorn) return;
     files.delete(this.#key);
     this.writer.discard();
     this.#watcher.discard();
@@ -89,6 +87,7 @@ export class DatabaseFile {
   version(): string {
     if (this.#users === 0) return `${++this.#watchers}`;
     try {
+      this.#identity.checkLog();
       const { rows } = this.#watcher.run("PRAGMA data_version", [], "number");
       return `${this.#watchers} ${rows[0]!.data_version}`;
     } catch {
@@ -104,7 +103,12 @@ export class DatabaseFile {
 
   /** Sets the journal mode, which the file keeps. Others may have to let go of it first. */
   ready(patience: Patience): Promise<void> {
-    this.#ready ??= retried(() => this.writer.exec("PRAGMA journal_mode = WAL"), isBusy, patience);
+    this.checkKept();
+    const setMode = () => {
+      this.writer.exec("PRAGMA journal_mode = WAL");
+      this.#identity.noteLog();
+    };
+    this.#ready ??= retried(setMode, isBusy, patience);
     this.#ready.catch(() => {
       this.#ready = undefined;
     });
@@ -113,13 +117,19 @@ export class DatabaseFile {
 
   // What follows are attempts for the queue: they throw SQLITE_BUSY only as long as they have written nothing.
 
+  begin(): void {
+    this.checkKept();
+    this.writer.begin();
+    this.#identity.noteLog();
+  }
+
   /** Runs `work` in a transaction: all of it, or nothing. */
   writeAtOnce<T>(work: (writer: Connection) => T): T {
     const { writer } = this;
-    this.checkKept();
-    writer.begin();
+    this.begin();
     try {
       const answer = work(writer);
+      this.committing();
       writer.commit();
       this.committed();
       return answer;
@@ -152,6 +162,7 @@ export class DatabaseFile {
     try {
       const result = writer.run(sql, args, intMode);
       this.#noticeSetting(sql);
+      if (SETS_MODE.test(sql)) this.#identity.forgetLog();
       this.committed();
       return result;
     } finally {
@@ -163,8 +174,7 @@ export class DatabaseFile {
   /** Runs statements that may begin and end transactions. Those before a failure stay, so it is an answer. */
   runScript(sql: string): { error: unknown } | undefined {
     const { writer } = this;
-    this.checkKept();
-    writer.begin();
+    this.begin();
     // One that controls transactions itself gets the lock when it was free a moment ago.
     const isPlain = !controlsTransactions(sql);
     if (!isPlain) writer.exec("ROLLBACK");
@@ -174,8 +184,15 @@ export class DatabaseFile {
     } catch (error) {
       failure = { error };
     }
-    if (isPlain && writer.inTransaction) writer.commit();
-    writer.rollback();
+    try {
+      if (isPlain && writer.inTransaction) {
+        this.committing();
+        writer.commit();
+      }
+    } finally {
+      writer.rollback();
+    }
+    if (SETS_MODE.test(sql)) this.#identity.forgetLog();
     this.committed();
     return failure;
   }
@@ -187,20 +204,25 @@ export class DatabaseFile {
     for (const reader of this.#readers) reader.exec(sql);
   }
 
-  /** After a commit, before it is acknowledged. @throws LibsqlFileError `FILE_REPLACED`. */
+  /** Before a commit: not to a log that nobody reads. @throws LibsqlFileError `WAL_REMOVED`, `FILE_REPLACED`. */
+  committing(): void {
+    this.#identity.checkLog();
+  }
+
+  /** After a commit, before it is acknowledged. @throws LibsqlFileError `FILE_REPLACED`, `WAL_REMOVED`. */
   committed(): void {
     for (const listener of this.listeners) listener();
-    this.#checkSame();
+    this.#identity.checkFile();
+    this.#identity.checkLog();
   }
 
-  #checkSame(): void {
-    const now = identityOf(this.#path);
-    if (now?.ino !== this.#identity.ino || now.dev !== this.#identity.dev) this.isReplaced = true;
-    this.checkKept();
-  }
-
+  /** @throws LibsqlFileError what was found at an earlier commit. */
   checkKept(): void {
-    if (this.isReplaced) throw new LibsqlFileError("FILE_REPLACED");
+    this.#identity.checkFound();
+  }
+
+  get isReplaced(): boolean {
+    return this.#identity.isReplaced;
   }
 
   #newReader(): Connection {
@@ -208,17 +230,13 @@ export class DatabaseFile {
   }
 
   #connect(first: string): NativeDatabase {
-    this.#checkSame(); // By its path another file would be opened, or a new one made.
-    const db = openNative(this.#path, this.#secret);
+    this.#identity.checkFile(); // By its path another file would be opened, or a new one made.
+    const db = openNative(this.#identity.path, this.#secret);
     db.exec(first);
     for (const setting of this.#settings.values()) db.exec(setting);
     return db;
   }
 }
 
-type Identity = { dev: number; ino: number };
-
-// Never opened for it: closing any descriptor of a file drops all locks that the process has on it.
-function identityOf(path: string): Identity | undefined {
-  return statSync(path, { throwIfNoEntry: false });
-}
+// What may end the write-ahead log by the app's own wish.
+const SETS_MODE = /\bjournal_mode\b/i;

@@ -139,6 +139,7 @@ export class LocalClient implements Client {
     this.#writing = {
       ...this.#lease(file.writer, () => file.writes.release()),
       isWrite: true,
+      committing: () => file.committing(),
       committed: () => file.committed(),
     };
     this.closed = false;
@@ -202,8 +203,7 @@ export class LocalClient implements Client {
     patience: Patience | undefined,
   ): LocalTransaction | Promise<LocalTransaction> {
     return this.#submit(() => {
-      file.checkKept();
-      file.writer.begin();
+      file.begin();
       file.writes.hold();
       this.#idle.start();
       return this.#begun(this.#writing);
@@ -215,6 +215,7 @@ export class LocalClient implements Client {
       connection,
       intMode: this.#intMode,
       isWrite: false,
+      committing: () => {},
       committed: () => {},
       ended: (transaction) => {
         this.#transactions.delete(transaction);

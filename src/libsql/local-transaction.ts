@@ -21,6 +21,8 @@ export interface Lease {
   intMode: IntMode;
   /** Others wait for its end. */
   isWrite: boolean;
+  /** Before the commit. */
+  committing: () => void;
   /** Before the commit is acknowledged. */
   committed: () => void;
   /** The connection is free again. */
@@ -62,7 +64,8 @@ export class LocalTransaction implements Transaction {
 
   async commit(): Promise<void> {
     try {
-      const { connection, committed } = this.#opened();
+      const { connection, committing, committed } = this.#opened();
+      committing();
       connection.commit();
       committed();
     } finally {

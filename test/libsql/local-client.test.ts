@@ -1,7 +1,10 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, renameSync, statSync, symlinkSync, unlinkSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@libsql/client";
+import BetterSqlite3 from "better-sqlite3";
+import { tail } from "drizzle-event-log";
 import { DeadlineError, LibsqlFileError, openLibsql, writeTransaction } from "drizzle-event-log/libsql";
 import { sql } from "drizzle-orm";
 import { describe, expect, test, vi } from "vitest";
@@ -493,6 +496,88 @@ describe.each([
     );
     expect(refused).toMatchObject({ code: "FILE_REPLACED" });
   });
+});
+
+/** What another process finds in the file. */
+function foundIn(file: string): string[] {
+  const program = `const rows = new (require("better-sqlite3"))(process.argv[1]).prepare("select body from notes").all();
+    console.log(JSON.stringify(rows.map(({ body }) => body)));`;
+  return JSON.parse(execFileSync(process.execPath, ["-e", program, file], { encoding: "utf8" }));
+}
+
+describe.each<[how: string, remove: (file: string) => void]>([
+  ["by hand", (file) => unlinkSync(`${file}-wal`)],
+  [
+    "by another SQLite in this process, which closes the file",
+    (file) => {
+      const other = new BetterSqlite3(file);
+      other.prepare("select body from notes").all();
+      other.close();
+    },
+  ],
+])("a -wal that is removed %s", (how, remove) => {
+  const writes: Record<string, (db: Awaited<ReturnType<typeof opened>>["db"]) => Promise<unknown>> = {
+    "a statement": (db) => db.$client.execute(insert("b")),
+    "a batch": (db) => db.$client.batch([insert("b")], "write"),
+    "a script": (db) => db.$client.executeMultiple("insert into notes (body) values ('b')"),
+    "a transaction": (db) => writeTransaction(db, add("b")),
+    "a pragma": (db) => db.$client.execute("pragma user_version = 7"),
+  };
+
+  test.each(Object.entries(writes))("fails %s that would be lost, and all after it", async (_name, write) => {
+    const { db, file } = await opened();
+    await db.insert(notes).values({ body: "a" });
+    remove(file);
+    expect(await errorOf(() => write(db))).toMatchObject({ code: "WAL_REMOVED" });
+    const others = [
+      () => db.$client.execute("select 1"),
+      () => writeTransaction(db, add("c")),
+      () => db.$client.reconnect(),
+      () => openLibsql(`file:${file}`),
+    ];
+    for (const other of others.slice(0, 2))
+      expect(await errorOf(other)).toMatchObject({ code: "WAL_REMOVED" });
+    await db.$client.reconnect();
+    expect(await errorOf(() => db.$client.execute("select 1"))).toMatchObject({ code: "WAL_REMOVED" });
+    db.$client.close();
+    for (const other of others.slice(2)) expect(await errorOf(other)).toMatchObject({ code: "WAL_REMOVED" });
+    // What was removed by hand is with this process.
+    if (how !== "by hand") expect(foundIn(file)).toEqual(["a"]);
+  });
+
+  test("fails the commit of a transaction that was open", async () => {
+    const { db, file } = await opened();
+    await db.insert(notes).values({ body: "a" });
+    const refused = await errorOf(() =>
+      db.transaction(async (tx) => {
+        await add("b")(tx);
+        remove(file);
+      }),
+    );
+    expect(refused).toMatchObject({ code: "WAL_REMOVED" });
+    if (how !== "by hand") expect(foundIn(file)).toEqual(["a"]);
+  });
+
+  test("is noticed by a tail that waits", async () => {
+    const { db, file } = await opened();
+    const following = tail(db, { interval: 10 }).next();
+    await sleep(30);
+    remove(file);
+    expect(await errorOf(() => following)).toMatchObject({ cause: { code: "WAL_REMOVED" } });
+  });
+});
+
+test("a -wal that goes because the app itself changes the journal mode is not missed", async () => {
+  const file = newFile();
+  const { $client } = await openLibsql(`file:${file}`);
+  cleanUps.push(() => $client.close());
+  await $client.execute("create table notes (id integer primary key, body text not null)");
+  await $client.execute("pragma journal_mode = delete");
+  await $client.execute(insert("a"));
+  expect(existsSync(`${file}-wal`)).toBe(false);
+  await $client.executeMultiple("pragma journal_mode = wal");
+  await $client.execute(insert("b"));
+  expect(await seenBy(file)).toEqual(["a", "b"]);
 });
 
 test("the log is truncated when it has grown, and no reader holds it", async () => {
