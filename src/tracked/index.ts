@@ -5,6 +5,7 @@ export { type Changes, changes, type RowData, rowData } from "./row-data.js";
 export { track } from "./track.js";
 export { TrackError, type TrackErrorCode, trackErrorCodes } from "./track-error.js";
 export type {
+  ActionsOf,
   InsertValues,
   RestoreOptions,
   TrackedActions,

@@ -8,7 +8,7 @@ import { valueFromJson } from "./json-value.js";
 import type { Row } from "./row-data.js";
 import { insertValues, keyText, type Pair, selectByKeys, updateRows } from "./rows.js";
 
-export interface Place {
+interface Place {
   traceId: string;
   id: string;
 }

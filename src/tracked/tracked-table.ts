@@ -5,7 +5,6 @@ import type { StoredEvent } from "../event.js";
 import type { Reducer } from "../fold.js";
 import type { ActionNames } from "./definition.js";
 import type { ChangeOptions, Recorder } from "./record.js";
-import type { Place } from "./restore.js";
 import type { Changes, ColumnKey, RowData } from "./row-data.js";
 
 /** What Drizzle's `values` takes. */
@@ -93,7 +92,7 @@ export interface TrackedTable<
   restore<X extends Transaction>(
     tx: X,
     cortex: Recorder,
-    event: Place,
+    event: Pick<StoredEvent<any>, "traceId" | "id">,
     options?: RestoreOptions<T>,
   ): Result<X, TrackedEvent<T, O, N>[]>;
   /** Appends a `create` for each row that was there before it was tracked: those of which the log tells no row. */

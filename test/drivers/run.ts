@@ -66,6 +66,9 @@ function testTypes(app: string, check: (promise: string, body: () => unknown) =>
   check("the same as a bundler resolves the package", () => {
     run(app, process.execPath, [...tsc, "--module", "esnext", "--moduleResolution", "bundler"]);
   });
+  check("an app that emits declarations can export what the package answers with", () => {
+    run(app, process.execPath, [...tsc, "--project", "tsconfig.declarations.json"]);
+  });
   check("the package's own declarations have no error without skipLibCheck", () => {
     const { stdout } = attempt(app, process.execPath, [...tsc, "--skipLibCheck", "false"]);
     const errors = stdout.split("\n").filter((line) => /drizzle-event-log.*: error/.test(line));
