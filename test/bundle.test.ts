@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -111,6 +111,29 @@ describe("migrationsFolder in a bundle", () => {
   test("answers with the folder where the code is not moved", async () => {
     const { migrationsFolder } = await import("drizzle-event-log/migrations/folder");
     expect(migrationsFolder()).toBe(join(process.cwd(), "drizzle"));
+  });
+});
+
+describe("openLibsql in a bundle", () => {
+  const code = `import { openLibsql } from "drizzle-event-log/libsql";
+    import { sql } from "drizzle-orm";
+    openLibsql("file:" + process.argv[2]).then((db) => db.values(sql\`select 1 + 1\`)).then(([row]) => console.log(row[0]));`;
+  // As webpack does it: the place where the code was when it was built.
+  const define = {
+    "import.meta.url": '"file:///builder/node_modules/drizzle-event-log/dist/libsql/native.js"',
+  };
+
+  test.each<[string, string, BuildOptions]>([
+    ["ESM", "mjs", { format: "esm" }],
+    ["CommonJS", "cjs", { format: "cjs" }],
+    ["CommonJS of webpack's kind", "cjs", { format: "cjs", define }],
+  ])("of %s opens a file", (_kind, ending, options) => {
+    const folder = mkdtempSync(join(directory, "libsql-"));
+    symlinkSync(join(process.cwd(), "node_modules"), join(folder, "node_modules"));
+    const file = join(folder, `app.${ending}`);
+    writeFileSync(file, bundle(code, { platform: "node", external: ["@libsql/client"], ...options }));
+    const args = [file, join(folder, "app.db")];
+    expect(execFileSync(process.execPath, args, { encoding: "utf8", cwd: directory })).toBe("2\n");
   });
 });
 

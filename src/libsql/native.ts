@@ -1,4 +1,3 @@
-import { createRequire } from "node:module";
 import { LibsqlError } from "@libsql/client";
 
 /** What a statement takes. Anything else, a boolean above all, may abort the process. */
@@ -28,9 +27,28 @@ interface Native {
   SqliteError: new () => Error & { code: string; rawCode?: number };
 }
 
+// Not imported: webpack would follow its calls, and leave nothing of the second.
+const { createRequire } = process.getBuiltinModule("node:module");
 // A strict layout, as pnpm's, gives a package only what it names itself: the binding is @libsql/client's.
-const client = createRequire(import.meta.url).resolve("@libsql/client");
-const Database = createRequire(client)("libsql") as Native;
+const Database = createRequire(clientFile())("libsql") as Native;
+
+/** A bundle has moved the code: one of CommonJS knows its file, but no `import.meta.url`, or that of the build. */
+function clientFile(): string {
+  const places = [
+    typeof __filename === "string" ? __filename : undefined,
+    import.meta.url,
+    `${process.cwd()}/`,
+  ];
+  let failure: unknown;
+  for (const place of places) {
+    try {
+      if (place) return createRequire(place).resolve("@libsql/client");
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
+}
 
 /** With a busy timeout of 0: SQLite waits by sleeping, and would block the event loop. */
 export function openNative(path: string, encryptionKey: string | undefined): NativeDatabase {
