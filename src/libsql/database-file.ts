@@ -87,7 +87,7 @@ export class DatabaseFile {
   version(): string {
     if (this.#users === 0) return `${++this.#watchers}`;
     try {
-      this.#identity.checkLog();
+      this.#identity.check();
       const { rows } = this.#watcher.run("PRAGMA data_version", [], "number");
       return `${this.#watchers} ${rows[0]!.data_version}`;
     } catch {
@@ -206,14 +206,13 @@ export class DatabaseFile {
 
   /** Before a commit: not to a log that nobody reads. @throws LibsqlFileError `WAL_REMOVED`, `FILE_REPLACED`. */
   committing(): void {
-    this.#identity.checkLog();
+    this.#identity.check();
   }
 
   /** After a commit, before it is acknowledged. @throws LibsqlFileError `FILE_REPLACED`, `WAL_REMOVED`. */
   committed(): void {
     for (const listener of this.listeners) listener();
-    this.#identity.checkFile();
-    this.#identity.checkLog();
+    this.#identity.check();
   }
 
   /** @throws LibsqlFileError what was found at an earlier commit. */

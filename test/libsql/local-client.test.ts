@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, renameSync, statSync, symlinkSync, unlinkSync } from "node:fs";
+import { existsSync, renameSync, statSync, symlinkSync, unlinkSync, utimesSync } from "node:fs";
+import { dirname } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@libsql/client";
@@ -517,16 +518,18 @@ describe.each<[how: string, remove: (file: string) => void]>([
   ],
 ])("a -wal that is removed %s", (how, remove) => {
   const writes: Record<string, (db: Awaited<ReturnType<typeof opened>>["db"]) => Promise<unknown>> = {
-    "a statement": (db) => db.$client.execute(insert("b")),
-    "a batch": (db) => db.$client.batch([insert("b")], "write"),
-    "a script": (db) => db.$client.executeMultiple("insert into notes (body) values ('b')"),
-    "a transaction": (db) => writeTransaction(db, add("b")),
+    "a statement": (db) => db.$client.execute(insert("c")),
+    "a batch": (db) => db.$client.batch([insert("c")], "write"),
+    "a script": (db) => db.$client.executeMultiple("insert into notes (body) values ('c')"),
+    "a transaction": (db) => writeTransaction(db, add("c")),
     "a pragma": (db) => db.$client.execute("pragma user_version = 7"),
   };
 
   test.each(Object.entries(writes))("fails %s that would be lost, and all after it", async (_name, write) => {
     const { db, file } = await opened();
     await db.insert(notes).values({ body: "a" });
+    await sleep(30); // Then the directory is no longer a new one.
+    await db.insert(notes).values({ body: "b" });
     remove(file);
     expect(await errorOf(() => write(db))).toMatchObject({ code: "WAL_REMOVED" });
     const others = [
@@ -542,7 +545,19 @@ describe.each<[how: string, remove: (file: string) => void]>([
     db.$client.close();
     for (const other of others.slice(2)) expect(await errorOf(other)).toMatchObject({ code: "WAL_REMOVED" });
     // What was removed by hand is with this process.
-    if (how !== "by hand") expect(foundIn(file)).toEqual(["a"]);
+    if (how !== "by hand") expect(foundIn(file)).toEqual(["a", "b"]);
+  });
+
+  test("is found also where the directory looks as if nothing had happened since", async () => {
+    const { db, file } = await opened();
+    // As on a file system whose clock has not gone on meanwhile.
+    const setTime = () => utimesSync(dirname(file), 1000, 1000);
+    setTime();
+    await db.insert(notes).values({ body: "a" });
+    remove(file);
+    setTime();
+    await sleep(30);
+    expect(await errorOf(() => db.transaction(add("b")))).toMatchObject({ code: "WAL_REMOVED" });
   });
 
   test("fails the commit of a transaction that was open", async () => {
