@@ -39,7 +39,7 @@ export interface AppendOptions<A extends Actions = Action> extends EventLimits {
  *
  * @throws InputError synchronously, before any SQL runs: the event is not valid, or `tx` is not a transaction.
  * @throws ConflictError another event has this id, this idempotency key, or this cortex and counter; or
- * what its clock counts is not there (`GAP`). Nothing was written.
+ * what its clock counts is not there (`GAP`); or it is of a 257th cortex (`TOO_MANY_CORTEXES`). Nothing was written.
  */
 export function append<X extends Transaction, A extends Actions = Action>(
   tx: X,

@@ -1,6 +1,7 @@
 import { ConflictError } from "./conflict.js";
 import type { Transaction } from "./database.js";
-import type { EncodedEvent, StoredEvent } from "./event.js";
+import type { EncodedEvent, Event, StoredEvent } from "./event.js";
+import { MAX_CLOCK_ENTRIES } from "./field.js";
 import { type Known, readKnown } from "./frontier.js";
 import { insertForeign } from "./insert.js";
 import { hashOf, NO_HASH, prove } from "./proof.js";
@@ -21,6 +22,12 @@ export function hashBefore({ event, counter }: EncodedEvent, { counters, hashes 
   return hashes.get(cortexId) ?? NO_HASH;
 }
 
+/** @throws ConflictError `TOO_MANY_CORTEXES`: the event is of a cortex more than so many. */
+export function refuseOneMore({ id, cortexId }: Event<any>, { counters }: Known, most: number): void {
+  if (counters.has(cortexId) || counters.size < most) return;
+  throw new ConflictError("TOO_MANY_CORTEXES", id, cortexId);
+}
+
 /** Counts an event with its proof in what is known. */
 export function countIn({ event: { cortexId }, counter, proof }: EncodedEvent, known: Known): void {
   known.counters.set(cortexId, counter!);
@@ -39,6 +46,7 @@ export function* insertNext(
     const cortexIds = clocked.map(({ event }) => event.cortexId);
     const known = yield* readKnown(tx, table, cortexIds);
     for (const encoded of clocked) {
+      refuseOneMore(encoded.event, known, MAX_CLOCK_ENTRIES);
       encoded.proof = prove(encoded.event, hashBefore(encoded, known), randomness);
       countIn(encoded, known);
     }

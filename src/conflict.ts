@@ -24,8 +24,8 @@ export type ConflictErrorCode = (typeof conflictErrorCodes)[number];
  * idempotency key (`KEY_CONFLICT`), or under the same cortex and counter (`FORK`). Or it lacks what the event
  * builds on (`GAP`): the cortex's event before it, or one that its clock has counted. Or, on `accept`, the event was
  * altered, or comes after another history of its cortex than the log's (`BROKEN_CHAIN`); `verify` says no
- * (`SIGNATURE`); or it is of what would be the log's 256th cortex (`TOO_MANY_CORTEXES`), a place that is left to one
- * that writes here. `id` and `cortexId` are the refused event's, `existingId` is the one in the log or in the same
+ * (`SIGNATURE`). Or it is of a cortex more than the log can count (`TOO_MANY_CORTEXES`): the 257th, and on `accept` the
+ * 256th, a place that is left to one that writes here. `id` and `cortexId` are the refused event's, `existingId` is the one in the log or in the same
  * batch; an id that was yet to be made is undefined. Nothing was written.
  */
 export class ConflictError extends Error {
@@ -57,7 +57,10 @@ const CONFLICTS: Record<ConflictErrorCode, (id?: string, existingId?: string) =>
   BROKEN_CHAIN: (id) =>
     `Event ${id} is not as its proof says, or does not come after what the log holds of its cortex.`,
   SIGNATURE: (id) => `Event ${id} is not signed by its cortex.`,
-  TOO_MANY_CORTEXES: (id) => `Event ${id} is of what would be the log's ${MAX_CLOCK_ENTRIES}th cortex.`,
+  TOO_MANY_CORTEXES: (id) =>
+    id === undefined
+      ? `The log counts ${MAX_CLOCK_ENTRIES} cortexes, as many as a clock can: does a node open its cortex by a new id each time?`
+      : `Event ${id} is of a cortex more than the log can count.`,
 };
 
 /** Where to look for stored events: by their ids, by (cortex, counter), by the idempotency keys of any cortex. */

@@ -39,11 +39,11 @@ export interface Cortex<In extends Actions = Action, Out extends Actions = In> {
    * `lifecycle` are not asked again. Each mutation of a batch has its own key. Two logs that both took the request
    * before they met keep both events: a divergence.
    *
-   * @throws InputError synchronously, before any SQL runs; but after the look-up, as nothing is written, for a
-   * log of more than 256 cortexes (`INVALID_VCLOCK`), and for an answer of `sign` that is none (`INVALID_SIGNATURE`),
-   * and for an `expect` of a trace that the batch changes before it (`INVALID_EXPECT`).
+   * @throws InputError synchronously, before any SQL runs; but after the look-up, as nothing is written, for an
+   * answer of `sign` that is none (`INVALID_SIGNATURE`), and for an `expect` of a trace that the batch changes before it
+   * (`INVALID_EXPECT`).
    * @throws TraceError `STALE_HEAD`, `LIFECYCLE`: nothing was written.
-   * @throws ConflictError `KEY_CONFLICT`: nothing was written.
+   * @throws ConflictError `KEY_CONFLICT`, `TOO_MANY_CORTEXES`: nothing was written.
    */
   append<X extends Transaction>(tx: X, mutation: Mutation<In>): Result<X, StoredEvent<Out>>;
   /** A batch: the answers come in its order, those to retries among them. */

@@ -1,5 +1,6 @@
+import { ConflictError } from "../conflict.js";
 import type { EncodedEvent, Event } from "../event.js";
-import { checkedClock } from "../field.js";
+import { MAX_CLOCK_ENTRIES } from "../field.js";
 import { InputError } from "../input-error.js";
 import { hashOf, prove } from "../proof.js";
 import { ulidBeyond } from "../ulid.js";
@@ -21,8 +22,8 @@ interface Stamper {
  * The batch as it will be stored after what the log holds: each event with its id, and a clock that counts the
  * one before, and a proof. `time` is in milliseconds.
  *
- * @throws TraceError `STALE_HEAD`, `LIFECYCLE`; InputError `INVALID_VCLOCK`: a cortex more than a clock can count;
- * `INVALID_EXPECT`: for a trace that the batch has changed before.
+ * @throws TraceError `STALE_HEAD`, `LIFECYCLE`; ConflictError `TOO_MANY_CORTEXES`; InputError `INVALID_EXPECT`: for a trace
+ * that the batch has changed before.
  */
 export function stampAll(
   log: LogState,
@@ -47,7 +48,9 @@ export function stampAll(
     return { event, proof, data, meta, vclock: JSON.stringify(clock), counter: clock[cortexId]! };
   });
   // The last clock has the entries of all.
-  if (stamped.length > 0) checkedClock(clock, cortexId, "vclock");
+  if (Object.keys(clock).length > MAX_CLOCK_ENTRIES) {
+    throw new ConflictError("TOO_MANY_CORTEXES", undefined, cortexId);
+  }
   return stamped;
 }
 

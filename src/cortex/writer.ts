@@ -21,7 +21,7 @@ import { checkSchemas } from "./standard-schema.js";
 export interface CortexOptions<A extends Actions = Action, S extends Schemas = Schemas>
   extends ULIDSource,
     EventLimits {
-  /** ULID: the cortex's identity, made once and kept. One node, one id; its processes may share it. */
+  /** ULID: the cortex's identity, made once and kept: a log counts 256. One node, one id; its processes may share it. */
   id: string;
   /** Its display name. */
   origin: string;

@@ -1,5 +1,5 @@
 import { checkTotal } from "../append.js";
-import { countIn, hashBefore } from "../chain.js";
+import { countIn, hashBefore, refuseOneMore } from "../chain.js";
 import { ConflictError, findClashes, placeOf } from "../conflict.js";
 import { checkTransaction, type Database, type Result, type Transaction } from "../database.js";
 import { type DriftOptions, driftBound } from "../drift.js";
@@ -193,9 +193,7 @@ function judge(
     const answer = keyOf(event) && byKey.get(keyOf(event));
     if (answer) throw new ConflictError("KEY_CONFLICT", id, cortexId, answer);
     // The last place stays free, so that no peer can keep a local cortex from its first event.
-    if (!known.counters.has(cortexId) && known.counters.size >= MAX_CLOCK_ENTRIES - 1) {
-      throw new ConflictError("TOO_MANY_CORTEXES", id, cortexId);
-    }
+    refuseOneMore(event, known, MAX_CLOCK_ENTRIES - 1);
     const previous = hashBefore(encoded, known);
     if (!isProven(event, proof, previous)) throw new ConflictError("BROKEN_CHAIN", id, cortexId);
     if (shared && !isShared(event, shared)) throw new ConflictError("GAP", id, cortexId);
