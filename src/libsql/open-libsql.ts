@@ -1,6 +1,6 @@
 import { type Client, type Config, createClient } from "@libsql/client";
 import { drizzle } from "drizzle-orm/libsql";
-import { InputError, shapeOf } from "../input-error.js";
+import { checkedOptions, InputError, shapeOf } from "../input-error.js";
 import { checkMilliseconds } from "../wait.js";
 import { tellCommits } from "../wake.js";
 import type { AnySchema, LibsqlConfig, LibsqlDatabase, NoSchema } from "./database.js";
@@ -29,14 +29,15 @@ const WAL_LIMIT = 16 * 2 ** 20;
  * with synchronous FULL, one queue for all writes of the process, and no wait that blocks the event loop. Any other
  * URL (`:memory:`, `http(s):`, `ws(s):`, an embedded replica's `{ url, syncUrl }`) is opened by @libsql/client.
  *
- * @throws InputError `INVALID_DEADLINE`, `INVALID_OPTIONS`.
+ * @throws InputError `INVALID_URL`, `INVALID_DEADLINE`, `INVALID_OPTIONS`.
+ * @throws LibsqlError the URL is none that `createClient` takes.
  * @throws DeadlineError another process kept the file locked.
  */
 export async function openLibsql<S extends AnySchema = NoSchema>(
   url: string | OpenOptions,
   config: LibsqlConfig<S> = {},
 ): Promise<LibsqlDatabase<S>> {
-  const options: OpenOptions = typeof url === "string" ? { url } : url;
+  const options = checkedURL(url);
   const { deadline = DEADLINE, idleLimit = IDLE_LIMIT, walLimit = WAL_LIMIT, intMode = "number" } = options;
   checkMilliseconds(deadline, "INVALID_DEADLINE", "deadline");
   if (idleLimit !== false) checkMilliseconds(idleLimit, "INVALID_DEADLINE", "idleLimit");
@@ -61,6 +62,18 @@ export async function openLibsql<S extends AnySchema = NoSchema>(
   const local = await LocalClient.open(open, { intMode, deadline, idleLimit });
   tellCommits(local, () => file);
   return drizzle({ client: local, ...config } as any) as LibsqlDatabase<S>;
+}
+
+function checkedURL(given: string | OpenOptions): OpenOptions {
+  const isRecord = typeof given === "object" && given !== null;
+  const options = isRecord ? checkedOptions(given) : { url: given };
+  if (typeof options.url === "string") return options;
+  // As from a variable of the environment that is not set.
+  throw new InputError(
+    "INVALID_URL",
+    "url",
+    `must be text such as "file:app.db", got ${shapeOf(options.url)}`,
+  );
 }
 
 async function pathOf(client: Client): Promise<string> {

@@ -612,6 +612,15 @@ test("the log is truncated when it has grown, and no reader holds it", async () 
   expect(size()).toBeLessThanOrEqual(1_000_000);
 });
 
+test.each([undefined, null, 42, {}, { url: undefined }, new URL("file:///tmp/app.db")])(
+  "a URL that is no text is refused with a word on what one is: %o",
+  async (url) => {
+    const refused = await errorOf(() => openLibsql(url as never));
+    expect(refused).toMatchObject({ name: "InputError", code: "INVALID_URL", field: "url" });
+    expect((refused as Error).message).toContain('such as "file:app.db"');
+  },
+);
+
 test("options that make no sense are refused", async () => {
   const url = `file:${newFile()}`;
   for (const options of [
