@@ -48,7 +48,9 @@ process.exit(0);
     }
     const { dialect, out = "drizzle" } = JSON.parse(readFileSync(answer, "utf8")) as Record<string, string>;
     if (dialect && !/^(?:sqlite|turso)$/.test(dialect)) {
-      throw new CommandError(`The log is for SQLite; the dialect of ${config} is ${dialect}.`);
+      throw new CommandError(
+        `The log is for SQLite; the dialect of ${config} is ${dialect}. Another one? Say --config <file>.`,
+      );
     }
     return out;
   } finally {
