@@ -45,6 +45,19 @@ async function replaceLog(db: Libsql): Promise<void> {
   await migrateEvents(db);
 }
 
+/** The database, but at one of its answers, the nth. */
+function busyAt(db: Libsql, nth: number): Libsql {
+  let asked = 0;
+  const values = (...args: Parameters<Libsql["values"]>) => {
+    asked++;
+    if (asked === nth) throw Object.assign(new Error("database is locked"), { code: "SQLITE_BUSY" });
+    return db.values(...args);
+  };
+  return new Proxy(db, {
+    get: (_, key) => (key === "values" ? values : Reflect.get(db, key)),
+  });
+}
+
 describe.each(drivers)("tail on %s", (_, open) => {
   const opened = async () => (await open()) as unknown as Awaited<ReturnType<typeof openLibsql>>;
 
@@ -132,6 +145,18 @@ describe.each(drivers)("tail on %s", (_, open) => {
     }
     expect(await next()).toBe("done");
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("waits while the database is busy, at whichever look that is, and misses nothing", async () => {
+    const { db } = await opened();
+    await add(db, ...Array.from({ length: 10 }, (_, i) => ({ action: i % 2 ? "update" : "create" })));
+    for (let look = 1; look <= 6; look++) {
+      const page = tail(busyAt(db, look), { actions: ["update"], limit: 2, interval: 1 });
+      const found: number[] = [];
+      while (found.length < 5) found.push(...seqs((await page.next()).value!));
+      expect(found).toEqual([2, 4, 6, 8, 10]);
+      await page.return();
+    }
   });
 
   test("with a filter that nothing fits goes on behind what it has passed over", async () => {
@@ -299,6 +324,16 @@ describe.each(drivers)("tail on %s", (_, open) => {
     expect(error).toBeInstanceOf(MigrationError);
     expect(error).toMatchObject({ code: "NOT_MIGRATED" });
   });
+});
+
+test("a transaction that is open in memory holds up a tail, and does not end it", async () => {
+  const { db } = await openLibsql();
+  const following = tail(db, { interval: 1 }).next();
+  await db.transaction(async (tx) => {
+    await append(tx, event());
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  });
+  expect(seqs((await following).value!)).toEqual([1]);
 });
 
 test("tail sees what another connection and another process append", async () => {
