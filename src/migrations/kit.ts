@@ -135,16 +135,10 @@ function newest(out: string): number {
   const journal = journalOf(out);
   if (journal) return Math.max(0, ...journal.map(({ when }) => when));
   const ends = migrationFiles(out).map((file) => {
-    const [, ...parts] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)/.exec(basename(dirname(file))) ?? [];
-    const [year, month, day, hour, minute, second] = parts.map(Number) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
-    return parts.length > 0 ? Date.UTC(year, month - 1, day, hour, minute, second) + 999 : 0;
+    const name = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)/.exec(basename(dirname(file)));
+    if (!name) return 0;
+    const [, year, month, day, hour, minute, second] = name;
+    return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}.999Z`) || 0;
   });
   return Math.max(0, ...ends);
 }
