@@ -158,7 +158,7 @@ export class DatabaseFile {
   /** Runs one statement outside a transaction. */
   runBare(sql: string, args: InArgs, intMode: IntMode): ResultSet {
     const { writer } = this;
-    this.checkKept();
+    this.committing();
     try {
       const result = writer.run(sql, args, intMode);
       this.#noticeSetting(sql);
@@ -174,6 +174,7 @@ export class DatabaseFile {
   /** Runs statements that may begin and end transactions. Those before a failure stay, so it is an answer. */
   runScript(sql: string): { error: unknown } | undefined {
     const { writer } = this;
+    this.committing();
     this.begin();
     // One that controls transactions itself gets the lock when it was free a moment ago.
     const isPlain = !controlsTransactions(sql);
@@ -184,14 +185,8 @@ export class DatabaseFile {
     } catch (error) {
       failure = { error };
     }
-    try {
-      if (isPlain && writer.inTransaction) {
-        this.committing();
-        writer.commit();
-      }
-    } finally {
-      writer.rollback();
-    }
+    if (isPlain && writer.inTransaction) writer.commit();
+    writer.rollback();
     if (SETS_MODE.test(sql)) this.#identity.forgetLog();
     this.committed();
     return failure;
