@@ -245,10 +245,10 @@ describe.each(["file", "memory"])("writeTransaction on a %s", (where) => {
       db,
       async (tx) => {
         stop.abort();
-        await sleep(20);
+        await sleep(250);
         await add("whole")(tx);
       },
-      { signal: stop.signal, deadline: 1 },
+      { signal: stop.signal, deadline: 200 },
     );
     expect(await bodies(db)).toEqual(["whole"]);
   });
