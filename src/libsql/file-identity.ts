@@ -3,9 +3,10 @@ import { dirname } from "node:path";
 import { monotonicNow } from "../real-time.js";
 import { LibsqlFileError } from "./libsql-file-error.js";
 
-// Changed twice in one tick of the file system's clock, a directory looks as it did in between. A tick is shorter than this, in
-// milliseconds.
+// Changed twice in one tick of the file system's clock, a directory looks as it did in between. In milliseconds, a tick is
+// shorter than the first; where times are whole seconds, as of ext3, HFS+ and FAT, than the second.
 const TICK = 20;
+const TICK_OF_SECONDS = 2_020;
 
 /** Whether the path still names the database file that is open, and the write-ahead log that is open with it. */
 export class FileIdentity {
@@ -73,7 +74,7 @@ export class FileIdentity {
       this.#seen = { ino, mtimeMs, at: now, isSettled: false };
     }
     if (this.#seen.isSettled) return false;
-    this.#seen.isSettled = now - this.#seen.at >= TICK;
+    this.#seen.isSettled = now - this.#seen.at >= (mtimeMs % 1000 === 0 ? TICK_OF_SECONDS : TICK);
     return true;
   }
 
