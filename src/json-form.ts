@@ -24,7 +24,7 @@ const NAMES = [...EVENT_FIELDS, "proof"].map(
 const JSON_FIELDS: ReadonlySet<string> = new Set(NAMES.map(([, name]) => name));
 
 /**
- * Reads the seed's JSON form: `id`, `action`, `trace_id`, `cortex_id`, `origin`, `timestamp`, and `actor`, `data`,
+ * Reads the JSON form of an event: `id`, `action`, `trace_id`, `cortex_id`, `origin`, `timestamp`, and `actor`, `data`,
  * `meta`, `vclock`, `idempotency_key` and `proof` where present. `data: null` is present, and stays apart from an absent
  * one. Nothing is lost: a field that is not part of the form, a key that is there twice, or a number that
  * JavaScript would round, is refused.
@@ -53,7 +53,7 @@ export function parseEncoded(json: string, options?: ParseOptions): EncodedEvent
   return encodeComplete(input, "", limits);
 }
 
-/** Writes the seed's JSON form; `seq` is local and left out. Throws `InputError` as `append` does. */
+/** Writes the JSON form; `seq` is local and left out. Throws `InputError` as `append` does. */
 export function formatEvent<A extends Actions>(
   event: Event<A> | StoredEvent<A>,
   limits?: EventLimits,
