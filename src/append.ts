@@ -14,6 +14,7 @@ import {
 } from "./event.js";
 import { addRequest, answerTo, type Requests } from "./idempotency.js";
 import { checkedOptions, entriesOf, InputError, isArray } from "./input-error.js";
+import { insertRequest } from "./insert.js";
 import type { EventsTable } from "./schema.js";
 import { inTurn, type Steps } from "./steps.js";
 import { tableOf } from "./table.js";
@@ -68,18 +69,14 @@ function* appendAll(
   isList: boolean,
   randomness: () => number,
 ): Steps<StoredEvent<any>[] | StoredEvent<any>> {
-  const isPlain = batch.length === 1 || new Set(batch.map(({ event }) => event.id)).size === batch.length;
   // The table's unique indexes refuse whatever clashes, and with it the whole statement. Only then is it worth
-  // asking what is there: asking first took half the time of an append. But another cortex's answer to the same
-  // request clashes with none.
+  // asking what is there: asking first took half the time of an append.
   let refusal: unknown;
-  if (isPlain && batch.every(({ event }) => event.idempotencyKey === undefined)) {
-    try {
-      const stored = yield* insertNext(tx, table, batch, randomness);
-      return isList ? stored : stored[0]!;
-    } catch (error) {
-      refusal = error;
-    }
+  try {
+    const stored = yield* insertAtOnce(tx, table, batch, randomness);
+    if (stored) return isList ? stored : stored[0]!;
+  } catch (error) {
+    refusal = error;
   }
   const existing = yield* findClashes(tx, table, batch);
   if (refusal !== undefined && existing.length === 0) throw refusal;
@@ -88,6 +85,23 @@ function* appendAll(
   const stored = new Map([...existing, ...inserted].map((event) => [event.id, event]));
   const answer = answers.map(({ id }) => stored.get(id)!);
   return isList ? answer : answer[0]!;
+}
+
+/** Undefined if something has to be looked up first: another cortex's answer to the same request clashes with none. */
+function* insertAtOnce(
+  tx: Transaction,
+  table: EventsTable<any>,
+  batch: readonly EncodedEvent[],
+  randomness: () => number,
+): Steps<StoredEvent<any>[] | undefined> {
+  const [first] = batch;
+  if (first && batch.length === 1 && first.counter === null && first.event.idempotencyKey !== undefined) {
+    const stored = yield* insertRequest(tx, table, first);
+    return stored && [stored];
+  }
+  const isPlain = batch.length === 1 || new Set(batch.map(({ event }) => event.id)).size === batch.length;
+  const hasKey = batch.some(({ event }) => event.idempotencyKey !== undefined);
+  return isPlain && !hasKey ? yield* insertNext(tx, table, batch, randomness) : undefined;
 }
 
 /** What answers each event of a batch, and those that are to be stored: in both, an event comes before its copies. */

@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { markBranches, readTips } from "./branch.js";
 import type { Database, RunResult } from "./database.js";
-import type { EncodedEvent, StoredEvent } from "./event.js";
+import type { EncodedEvent, Event, StoredEvent } from "./event.js";
 import { keptSQL } from "./kept-sql.js";
 import type { EventsTable } from "./schema.js";
 import { done, type Steps } from "./steps.js";
@@ -82,6 +82,45 @@ export function* insertRows(
 }
 
 const insertOne = keptSQL((table, values) => sql`insert into ${table} (${COLUMN_LIST}) values ${values}`);
+
+/**
+ * Inserts a valid event without a clock if no event has its idempotency key; otherwise inserts nothing and answers with
+ * undefined. Looking for the key first took more than the insert itself.
+ */
+export function insertRequest(
+  tx: Database,
+  table: EventsTable<any>,
+  encoded: EncodedEvent,
+): Steps<StoredEvent<any> | undefined> {
+  const values = [...valuesOf(encoded), encoded.event.idempotencyKey];
+  return tryInsert(tx, table, encoded.event, insertOneRequest(table, values));
+}
+
+const insertOneRequest = keptSQL((table, values) => insertIf(table, values, hasNo(table, values.at(-1))));
+
+/** That no event has this idempotency key. */
+export const hasNo = (table: EventsTable<any>, key: unknown): SQL =>
+  sql`not exists (select 1 from ${table} where idempotency_key = ${key})`;
+
+/** The first values are the row's. */
+export function insertIf(table: EventsTable<any>, values: readonly unknown[], condition: SQL): SQL {
+  return sql`insert into ${table} (${COLUMN_LIST}) select * from (values ${values.slice(0, COLUMNS.length)}) where ${condition}`;
+}
+
+/** Runs a conditional insert of one event. */
+export function* tryInsert(
+  tx: Database,
+  table: EventsTable<any>,
+  event: Event<any>,
+  insert: SQL,
+): Steps<StoredEvent<any> | undefined> {
+  const result = (yield tx.run(insert)) as RunResult;
+  const { rowsAffected, changes = rowsAffected, lastInsertRowid } = result ?? {};
+  if (changes === 0) return undefined;
+  const isTold = changes === 1 && lastInsertRowid !== undefined;
+  const seq = isTold ? lastInsertRowid : yield* seqOf(tx, table, event.id);
+  return seq === undefined ? undefined : { seq: Number(seq), ...event };
+}
 
 /**
  * The rows out of one JSON text, but a column that is the same in all of them as one parameter: taking all

@@ -77,8 +77,8 @@ test("Hermes refuses import.meta", () => {
 
 // In bytes, with Drizzle outside: where each is now, and where it should come to.
 const BOUNDS: Record<string, [bound: number, target: number]> = {
-  root: [26_900, 14_000],
-  "append alone": [13_700, 6_000],
+  root: [27_000, 14_000],
+  "append alone": [13_900, 6_000],
   schema: [1_500, 1_200],
 };
 

@@ -117,8 +117,9 @@ const queries: [name: string, run: (db: Libsql) => unknown, ...uses: string[]][]
   [
     "append of a new request",
     (db) => db.transaction((tx) => append(tx, event({ idempotencyKey: newULID() }))),
-    ...[ID, KEY, PRIMARY],
+    KEY,
   ],
+  ["append of a retry", (db) => db.transaction((tx) => append(tx, retry(1))), ID, KEY, PRIMARY],
   [
     "append of a batch of retries",
     (db) =>

@@ -1,8 +1,8 @@
-import { type SQL, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import type { LastEvent } from "../atomic-batch.js";
-import type { RunResult, Transaction } from "../database.js";
+import type { Transaction } from "../database.js";
 import type { EncodedEvent, StoredEvent } from "../event.js";
-import { COLUMN_LIST, COLUMNS, seqOf, valuesOf } from "../insert.js";
+import { COLUMNS, hasNo, insertIf, tryInsert, valuesOf } from "../insert.js";
 import { keptSQL } from "../kept-sql.js";
 import type { EventsTable } from "../schema.js";
 import type { Steps } from "../steps.js";
@@ -13,7 +13,7 @@ import type { Steps } from "../steps.js";
  * so a writer that left it there need not look anything up: that look-up took a quarter of a single append's
  * time (libsql, WAL with FULL).
  */
-export function* insertAfter(
+export function insertAfter(
   tx: Transaction,
   table: EventsTable<any>,
   encoded: EncodedEvent,
@@ -23,28 +23,18 @@ export function* insertAfter(
   const { idempotencyKey: key } = event;
   const values = [...valuesOf(encoded), last.seq, last.id, last.seq];
   const insert = key === undefined ? insertNext(table, values) : insertNextRequest(table, [...values, key]);
-  const result = (yield tx.run(insert)) as RunResult;
-  const { rowsAffected, changes = rowsAffected, lastInsertRowid } = result ?? {};
-  if (changes === 0) return undefined;
-  const isTold = changes === 1 && lastInsertRowid !== undefined;
-  const seq = isTold ? lastInsertRowid : yield* seqOf(tx, table, event.id);
-  return seq === undefined ? undefined : { seq: Number(seq), ...event };
+  return tryInsert(tx, table, event, insert);
 }
 
 const WIDTH = COLUMNS.length;
 
-const insertNext = keptSQL((table, values) => insertIf(table, values, sql``));
+const insertNext = keptSQL((table, values) => insertIf(table, values, isLast(table, values)));
 
 const insertNextRequest = keptSQL((table, values) =>
-  insertIf(
-    table,
-    values,
-    sql` and not exists (select 1 from ${table} where idempotency_key = ${values[WIDTH + 3]})`,
-  ),
+  insertIf(table, values, sql`${isLast(table, values)} and ${hasNo(table, values[WIDTH + 3])}`),
 );
 
-function insertIf(table: EventsTable<any>, values: readonly unknown[], isNew: SQL): SQL {
+function isLast(table: EventsTable<any>, values: readonly unknown[]) {
   const [seq, id, from] = values.slice(WIDTH);
-  return sql`insert into ${table} (${COLUMN_LIST}) select * from (values ${values.slice(0, WIDTH)})
-    where (select seq = ${seq} and id = ${id} from ${table} where seq >= ${from} order by seq desc limit 1)${isNew}`;
+  return sql`(select seq = ${seq} and id = ${id} from ${table} where seq >= ${from} order by seq desc limit 1)`;
 }
