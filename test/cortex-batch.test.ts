@@ -302,6 +302,45 @@ describe("idempotency", () => {
     expect([(await everything(db)).length, await countNotes()]).toEqual([1, 0]);
   });
 
+  /** Sends its first batch twice, as a transport does that has lost the first answer. */
+  function sendingTwice(client: Client, between: () => unknown): Client {
+    let isFirst = true;
+    return new Proxy(client, {
+      get(_, key) {
+        const value = Reflect.get(client, key, client);
+        if (key !== "batch") return typeof value === "function" ? value.bind(client) : value;
+        return async (...args: Parameters<Client["batch"]>) => {
+          if (isFirst) {
+            isFirst = false;
+            await client.batch(...args);
+            await between();
+          }
+          return client.batch(...args);
+        };
+      },
+    });
+  }
+
+  test.each([
+    ["nobody else writes", 0, undefined],
+    ["the same cortex writes", 1, undefined],
+    ["the deadline passes", 1, { deadline: 0 }],
+  ])(
+    "a batch that its transport sends twice is stored once, also if %s meanwhile",
+    async (_, others, options) => {
+      const { client, db, cortex, note, countNotes } = await opened();
+      await cortex.batch(db, request);
+      const rival = openCortex({ id: ALPHA, origin: "rival", now: () => NOW });
+      const overtake = () => (others ? db.transaction((tx) => rival.append(tx, mutation())) : undefined);
+      const slow = drizzle({ client: sendingTwice(client, overtake) });
+      const list = [mutation({ traceId: "x" }), request, mutation({ traceId: "y" })];
+      const { events, results } = await cortex.batch(slow, list, [note()], options);
+      const all = await everything(db);
+      expect([events, results]).toEqual([[all[1], all[0], all[2]], undefined]);
+      expect([all.length, await countNotes()]).toEqual([3 + others, 1]);
+    },
+  );
+
   const faults: Fault[] = ["before", "after", "wrong"];
   const runs = faults.flatMap((fault) => [1, 2].map((at) => [fault, at] as const));
 

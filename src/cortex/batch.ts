@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import { type BatchDatabase, type Guard, lastEventOf, runAtomically } from "../atomic-batch.js";
 import { askWithClock, parseClock } from "../clock.js";
 import { findStored } from "../conflict.js";
+import { DeadlineError } from "../deadline-error.js";
 import { boundAt } from "../drift.js";
 import type { EncodedEvent, Event, StoredEvent } from "../event.js";
 import { entriesOf, InputError, isArray, reading, shapeOf } from "../input-error.js";
@@ -36,36 +37,57 @@ export function runBatch(
   const guarded = batch.filter(({ expect }) => lifecycle || expect !== undefined);
   const traceIds = [...new Set(guarded.map(({ encoded }) => encoded.event.traceId))];
   const keys = batch.flatMap(({ encoded }) => encoded.event.idempotencyKey ?? []);
+  let sent: Sent | undefined;
+  const look = () => run(db, readWhole(db, writer, bound, traceIds, keys, sent?.stamped.at(-1)));
+  const answerToSent = async ({ hasSent }: WholeState) => {
+    if (!sent || !hasSent) return undefined;
+    const ids = sent.stamped.map(({ event }) => event.id);
+    return { events: answersOf(sent, await run(db, findStored(db, table, { ids }))), results: undefined };
+  };
 
-  return untilUnmoved(
-    db,
-    async () => {
-      const log = await run(db, readWhole(db, writer, bound, traceIds, keys));
-      const existing = log.hasKeys ? await run(db, findStored(db, table, { keys })) : [];
-      const { answers, fresh } = settle(batch, existing);
-      if (fresh.length === 0) return { events: answers as StoredEvent<any>[], results: undefined };
+  const attempt = async () => {
+    const log = await look();
+    const answer = await answerToSent(log);
+    if (answer) return answer;
+    const existing = log.hasKeys ? await run(db, findStored(db, table, { keys })) : [];
+    const { answers, fresh } = settle(batch, existing);
+    if (fresh.length === 0) return { events: answers as StoredEvent<any>[], results: undefined };
 
-      const stamped = stampAll(log, fresh, writer, time);
-      const followsOn = stamped.every(({ event }) => event.id > log.greatestId);
-      // Whether it branches its trace is not worth a round trip: a mark too many costs `divergences` a look.
-      if (!followsOn) for (const encoded of stamped) encoded.branched = true;
-      const others = queriesFor(queries, stamped);
-      const { stored, results } = await runAtomically(db, table, stamped, log.guard, others);
+    const stamped = stampAll(log, fresh, writer, time);
+    const followsOn = stamped.every(({ event }) => event.id > log.greatestId);
+    // Whether it branches its trace is not worth a round trip: a mark too many costs `divergences` a look.
+    if (!followsOn) for (const encoded of stamped) encoded.branched = true;
+    const others = queriesFor(queries, stamped);
+    sent = { answers, fresh, stamped };
+    const { stored, results } = await runAtomically(db, table, stamped, log.guard, others);
+    return { events: answersOf(sent, stored), results };
+  };
+  return untilUnmoved(db, attempt, { ...patience, now, randomness }).catch(async (error: unknown) => {
+    const answer = error instanceof DeadlineError && (await answerToSent(await look()));
+    if (!answer) throw error;
+    return answer;
+  });
+}
 
-      const byRequest = new Map(fresh.map(({ encoded }, i) => [encoded.event, stored[i]!]));
-      return {
-        events: answers.map((answer) => byRequest.get(answer) ?? (answer as StoredEvent<any>)),
-        results,
-      };
-    },
-    { ...patience, now, randomness },
-  );
+/**
+ * What a try has sent. A transport that lost the answer may have sent it twice: then the refusal is of the second, and the
+ * log has moved on by the first.
+ */
+interface Sent extends ReturnType<typeof settle> {
+  stamped: readonly EncodedEvent[];
+}
+
+function answersOf({ answers, fresh }: Sent, stored: readonly StoredEvent<any>[]): StoredEvent<any>[] {
+  const byRequest = new Map(fresh.map(({ encoded }, i) => [encoded.event, stored[i]!]));
+  return answers.map((answer) => byRequest.get(answer) ?? (answer as StoredEvent<any>));
 }
 
 interface WholeState extends LogState {
   guard: Guard;
   /** Whether an event has one of the keys. */
   hasKeys: boolean;
+  /** Whether the event that was sent is there. */
+  hasSent: boolean;
 }
 
 /** What the log is, in one statement: on a remote database each is a round trip. */
@@ -75,6 +97,7 @@ function* readWhole(
   bound: string,
   traceIds: readonly string[],
   keys: readonly string[],
+  sent: EncodedEvent | undefined,
 ): Steps<WholeState> {
   const [row] = yield* askWithClock(
     db,
@@ -89,10 +112,11 @@ function* readWhole(
       (select id from ${table} where seq > 0 order by seq desc limit 1),
       exists (select 1 from json_each(${JSON.stringify(keys)}) as key
         cross join ${table} as e on e.idempotency_key = key.value),
+      exists (select 1 from ${table} where id = ${sent?.event.id ?? ""} and proof = ${sent?.proof ?? ""}),
       (select json_group_array(json_array(trace.value, ${headColumns(table, lifecycle)})) from json_each(${JSON.stringify(traceIds)}) as trace)`) as unknown[][],
   );
-  const [clock, greatest, followed, own, seq, id, hasKeys, traces] = Array.from(
-    { length: 8 },
+  const [clock, greatest, followed, own, seq, id, hasKeys, hasSent, traces] = Array.from(
+    { length: 9 },
     (_, i) => row![i],
   );
   const [ownId = "", hash] = JSON.parse((own as string | null) ?? "[]") as [string?, (string | null)?];
@@ -105,6 +129,7 @@ function* readWhole(
     traces: yield* headsFrom(db, table, JSON.parse(traces as string)),
     guard: { last: lastEventOf(seq, id) },
     hasKeys: Number(hasKeys) === 1,
+    hasSent: Number(hasSent) === 1,
   };
 }
 

@@ -61,6 +61,9 @@ export interface Cortex<In extends Actions = Action, Out extends Actions = In> {
    * key has been answered before, nothing is run, and `results` is undefined. So the queries run exactly as often as
    * the events are stored.
    *
+   * A batch that was sent twice on the way, as some transports do when an answer is lost, is stored once; `results` is
+   * undefined then, too.
+   *
    * What `queries` or the network throws is thrown as it is, and not tried again. After an error of the network the
    * batch may have been run: call again with the same `idempotencyKey`, which is safe.
    *
