@@ -67,13 +67,16 @@ export async function openLibsql<S extends AnySchema = NoSchema>(
 function checkedURL(given: string | OpenOptions): OpenOptions {
   const isRecord = typeof given === "object" && given !== null;
   const options = isRecord ? checkedOptions(given) : { url: given };
-  if (typeof options.url === "string") return options;
   // As from a variable of the environment that is not set.
-  throw new InputError(
-    "INVALID_URL",
-    "url",
-    `must be text such as "file:app.db", got ${shapeOf(options.url)}`,
-  );
+  if (typeof options.url !== "string") {
+    const problem = `must be text such as "file:app.db", got ${shapeOf(options.url)}`;
+    throw new InputError("INVALID_URL", "url", problem);
+  }
+  // SQLite takes no name for a file that goes when it is closed; a NUL ends the process in the native client.
+  if (/^file:(\/\/(localhost)?)?(\?|$)|\0|%00/i.test(options.url)) {
+    throw new InputError("INVALID_URL", "url", "names no file");
+  }
+  return options;
 }
 
 async function pathOf(client: Client): Promise<string> {

@@ -619,6 +619,14 @@ test.each([undefined, null, 42, {}, { url: undefined }, new URL("file:///tmp/app
   },
 );
 
+test.each(["file:", "file://", "file://localhost", "FILE:", "file:?tls=0", "file:a%00.db", "file:a\0.db"])(
+  "a URL that names no file is refused, before SQLite makes one that goes again: %j",
+  async (url) => {
+    const refused = await errorOf(() => openLibsql(url));
+    expect(refused).toMatchObject({ name: "InputError", code: "INVALID_URL", message: "url names no file." });
+  },
+);
+
 test("options that make no sense are refused", async () => {
   const url = `file:${newFile()}`;
   for (const options of [
