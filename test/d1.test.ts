@@ -8,7 +8,7 @@ import { BETA, everything, openLibsql } from "./fixture.js";
 const WRITERS = 8;
 let workers: Workers;
 beforeAll(async () => {
-  workers = await startWorkers(WRITERS, ["served", "append", "naive"]);
+  workers = await startWorkers(WRITERS, ["served", "pulled", "append", "naive"]);
 }, 60_000);
 afterAll(() => workers.close());
 
@@ -29,6 +29,13 @@ test("a Worker migrates, appends through a cortex and serves the log", async () 
     openCortex({ id: BETA, origin: "here" }).append(tx, { action: "update", traceId: "trace-0" }),
   );
   expect(Object.values(vclock!)).toEqual([2, 2]);
+});
+
+test("a Worker pulls over HTTP", async () => {
+  await workers.ask(0, "/pulled/migrate");
+  expect(await workers.ask(1, "/served/pull/pulled")).toMatchObject({ stored: 3, refused: [] });
+  const [pulled, served] = [await workers.ask(2, "/pulled/audit"), await workers.ask(3, "/served/audit")];
+  expect(pulled.events).toEqual(served.events);
 });
 
 test("eight Workers at one log lose nothing and double nothing, and their own queries run as often", async () => {

@@ -1,6 +1,7 @@
 // What goes over the wire between httpPeer and serveLog, and how long it may take.
+import { Readable } from "node:stream";
 import { type Action, openCortex } from "drizzle-event-log";
-import { httpPeer, pull, serveLog } from "drizzle-event-log/federation";
+import { databasePeer, httpPeer, pull, serveLog } from "drizzle-event-log/federation";
 import { describe, expect, test } from "vitest";
 import { ALPHA, BETA, errorOf, openSqlite, thrownBy } from "./fixture.js";
 
@@ -90,6 +91,32 @@ describe("a peer that takes its time", () => {
     }
     const options = { cortexId: ALPHA, authorize: () => true, timeout: value as number };
     expect(thrownBy(() => serveLog(openLog(), options))).toMatchObject({ code: "INVALID_TIMEOUT" });
+  });
+});
+
+describe("an answer that is none of a log's", () => {
+  const statuses: [status: number, headers: Record<string, string>, says: string][] = [
+    [403, headers, "status 403"],
+    [308, { ...headers, location: "http://peer.test/log/frontier/" }, "redirect, status 308"],
+    [200, {}, "no header event-log-cortex"],
+    [200, { "event-log-cortex": ALPHA }, "as the cortex it was before"],
+  ];
+  const bodies: [name: string, body: () => unknown][] = [
+    ["a stream", () => new ReadableStream()],
+    ["a stream that does not let go", () => new ReadableStream({ cancel: never })],
+    ["a stream of Node's, as node-fetch has", () => Readable.from([Buffer.from("{}")])],
+    ["no body", () => null],
+  ];
+  test.each(
+    bodies.flatMap(([name, body]) => statuses.map((one) => [one[0], one[2], name, one[1], body] as const)),
+  )("%i (%s), with %s, is told at once", async (status, says, _, given, body) => {
+    const response = { ok: status === 200, status, headers: new Headers(given), body: body() };
+    const fetch = (async () => response) as unknown as typeof globalThis.fetch;
+    const error = await errorOf(() => httpPeer("http://peer.test", { fetch, cortexId: BETA }).frontier());
+    expect(error).toMatchObject(
+      status === 200 ? { name: "PeerError", code: "PEER_CHANGED" } : { code: "HTTP_STATUS", status },
+    );
+    expect((error as Error).message).toContain(says);
   });
 });
 
@@ -186,6 +213,31 @@ describe("serveLog", () => {
       const response = await answer(post(body));
       expect([response.status, await response.json()]).toEqual([408, { code: "TIMEOUT" }]);
     }
+  });
+
+  test("a cache on the way keeps no answer, so that no pull compares with an old frontier", async () => {
+    const [peer, friend, mine] = [openLog(), openSqlite().db, openSqlite().db];
+    const kept = new Map<string, Response>();
+    const answer = serveLog(peer, { cortexId: ALPHA, authorize: () => true });
+    // As a proxy is that keeps for a while what it may: Varnish does so without being asked.
+    const cached = over(async (request) => {
+      const held = kept.get(request.url);
+      if (held) return held.clone();
+      const response = await answer(request);
+      const mayBeKept =
+        request.method === "GET" && !/no-store/.test(`${response.headers.get("cache-control")}`);
+      if (mayBeKept) kept.set(request.url, response.clone());
+      return response;
+    });
+    const alpha = openCortex<Action>({ id: ALPHA, origin: "alpha" });
+    const beta = openCortex<Action>({ id: BETA, origin: "beta" });
+    const served = httpPeer("http://peer.test", { fetch: cached });
+    await pull(mine, served);
+    peer.transaction((tx) => alpha.append(tx, { action: "update", traceId: "t" }));
+    await pull(friend, databasePeer(peer));
+    await pull(mine, databasePeer(friend));
+    peer.transaction((tx) => beta.append(tx, { action: "update", traceId: "t" }));
+    expect(await pull(mine, served)).toMatchObject({ stored: 1, refused: [] });
   });
 
   test("authorize may read the body of a clone", async () => {

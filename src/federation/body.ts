@@ -50,9 +50,16 @@ async function* piecesOf(
     }
     yield decode();
   } finally {
-    // Not awaited, and of no interest: the other side may never answer to it.
-    Promise.resolve(reader.cancel()).catch(() => {});
+    letGo(reader);
   }
+}
+
+// Not awaited, and of no interest: the other side may never answer to it.
+const letGo = (reader: ReturnType<typeof readerOf>) => void Promise.resolve(reader.cancel()).catch(() => {});
+
+/** Lets go of a body that is not to be read. */
+export function discard(body: Body): void {
+  if (body) letGo(readerOf(body));
 }
 
 function readerOf(body: NonNullable<Body>) {

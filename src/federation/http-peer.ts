@@ -5,7 +5,7 @@ import { isPlainObject } from "../json.js";
 import { checkLimit } from "../select.js";
 import { isULID } from "../ulid.js";
 import { checkMilliseconds, checkSignal } from "../wait.js";
-import { type Body, CORTEX_HEADER, readLines, readText } from "./body.js";
+import { type Body, CORTEX_HEADER, discard, readLines, readText } from "./body.js";
 import { checkedKnown } from "./missing.js";
 import type { Peer } from "./peer.js";
 import { PeerError } from "./peer-error.js";
@@ -50,20 +50,16 @@ export function httpPeer(
   /** The body of the answer, once its status and its cortex are right. */
   const request = async (path: string, init: RequestInit, { signal }: TimeLimit): Promise<Body> => {
     const fetch = given ?? globalThis.fetch;
-    const answer = fetch(urlOf(path), { ...init, signal, redirect: "error" });
+    // Not "error", which Workers do not take.
+    const answer = fetch(urlOf(path), { ...init, signal, redirect: "manual" });
     const response = await unlessAborted(Promise.resolve(answer), signal);
     checkResponse(response);
-    if (!response.ok) {
-      await response.body?.cancel();
-      const { status } = response;
-      throw new PeerError("HTTP_STATUS", `The peer answered with status ${status}.`, status);
+    try {
+      cortexId = answeringIn(response, cortexId);
+    } catch (error) {
+      discard(response.body);
+      throw error;
     }
-    const answering = response.headers.get(CORTEX_HEADER);
-    if (!isULID(answering) || answering !== (cortexId ?? answering)) {
-      await response.body?.cancel();
-      throw new PeerError("PEER_CHANGED", "The peer did not answer as the cortex it was before.");
-    }
-    cortexId = answering;
     return response.body;
   };
 
@@ -107,6 +103,26 @@ export function httpPeer(
       return ask("missing", init, read, signal);
     },
   };
+}
+
+/** The cortex that answers. Throws PeerError unless the status is right, and the cortex the one expected, if there is one. */
+function answeringIn({ ok, status, headers }: Response, expected: string | undefined): string {
+  if (!ok) {
+    // A browser does not tell which one it was.
+    const isRedirect = status === 0 || (status >= 300 && status < 400);
+    const what = isRedirect
+      ? `with a redirect, status ${status}, which is not followed`
+      : `with status ${status}`;
+    throw new PeerError("HTTP_STATUS", `The peer answered ${what}.`, status);
+  }
+  const answering = headers.get(CORTEX_HEADER);
+  if (answering === null) {
+    throw new PeerError("PEER_CHANGED", `The answer has no header ${CORTEX_HEADER}: it is not a log's.`);
+  }
+  if (!isULID(answering) || answering !== (expected ?? answering)) {
+    throw new PeerError("PEER_CHANGED", "The peer did not answer as the cortex it was before.");
+  }
+  return answering;
 }
 
 function parseAnswer(text: string): unknown {

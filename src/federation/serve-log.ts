@@ -52,7 +52,7 @@ export function serveLog<A extends Actions = Action>(
   checkULID(cortexId, "INVALID_CORTEX_ID", "cortexId");
   checkMilliseconds(timeout, "INVALID_TIMEOUT", "timeout");
   const table = tableOf(rest);
-  const headers = { [CORTEX_HEADER]: cortexId };
+  const headers = { ...NOT_KEPT, [CORTEX_HEADER]: cortexId };
 
   return async (request) => {
     if ((await authorize(request)) !== true) return refuse(403, "FORBIDDEN");
@@ -78,7 +78,10 @@ export function serveLog<A extends Actions = Action>(
   };
 }
 
-const refuse = (status: number, code: string) => Response.json({ code }, { status });
+// A frontier that a cache has kept is compared with a log that has moved on, and a page is only for who may read it.
+const NOT_KEPT = { "cache-control": "no-store" };
+
+const refuse = (status: number, code: string) => Response.json({ code }, { status, headers: NOT_KEPT });
 
 const STATUSES: Partial<Record<PeerErrorCode, number>> = { TIMEOUT: 408, BODY_TOO_LARGE: 413 };
 

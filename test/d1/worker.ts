@@ -3,7 +3,7 @@
  * the same naively, for a control.
  */
 import { clock, events, feed, type Mutation, newULID, openCortex } from "drizzle-event-log";
-import { serveLog } from "drizzle-event-log/federation";
+import { httpPeer, pull, serveLog } from "drizzle-event-log/federation";
 import { checkLog, migrateEvents } from "drizzle-event-log/migrations";
 import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
@@ -68,8 +68,13 @@ export default {
   async fetch(request: Request, env: Record<string, unknown>): Promise<Response> {
     const [, log, ...path] = new URL(request.url).pathname.split("/");
     const db = open(env[log!]);
-    if (path[0] === "log") return serveLog(db, { cortexId: CORTEXES[0], authorize: () => true })(request);
+    const answer = serveLog(db, { cortexId: CORTEXES[0], authorize: () => true });
+    if (path[0] === "log") return answer(request);
     try {
+      // With the runtime's own Request, as its fetch makes one.
+      const over = async (...args: Parameters<typeof fetch>) => answer(new Request(...args));
+      const peer = httpPeer("http://peer/log", { fetch: over });
+      if (path[0] === "pull") return Response.json(await pull(open(env[path[1]!]), peer));
       const body = request.method === "POST" ? await request.json() : undefined;
       return Response.json(await routes[path[0]!]!(db, body));
     } catch (error) {
