@@ -77,7 +77,9 @@ function* applyPage(work: Work, tx: Database, request: Request, page: Page): Ste
 
 function* callHandle(work: Work, tx: Database, page: Page): Steps<void> {
   page.state = "called";
-  const answer = work.handle(tx, page.events.map(work.upcast));
+  // Copies: the place is not to move by what the function makes of them.
+  const events = page.events.map((event) => work.upcast({ ...event }));
+  const answer = work.handle(tx, events);
   if (isPending(answer) && isSync(tx)) {
     page.state = "misuse";
     disregard(answer);

@@ -108,8 +108,9 @@ export async function* pages<A extends Actions = Action>(
   for (let after = checkedCursor(given.after === undefined ? 0 : given.after); ; ) {
     const page: StoredEvent<A>[] = await feed(db, { ...given, after });
     if (page.length === 0) return;
-    yield page;
+    // Before the caller has it, who may take it apart.
     after = cursorOf(page);
+    yield page;
     await nextTurn();
   }
 }

@@ -50,9 +50,9 @@ export async function* tail<A extends Actions = Action>(
       const next = () => unlessBusy(() => feed.next());
       let step = end && (await next());
       for (; step && !step.done; step = await next()) {
+        after = cursorOf(step.value);
         yield step.value;
         if (signal?.aborted) return;
-        after = cursorOf(step.value);
       }
       if (!end || !step) {
         await pause(BUSY, signal);

@@ -192,6 +192,26 @@ describe.each(names)("consume on %s", (driver) => {
     expect(await appliedSeqs(db)).toEqual(upTo(10));
   });
 
+  test("its place is that of the events, whatever the function makes of them", async () => {
+    const { db, given } = await open(4);
+    const note = noting(db);
+    const spoil = (events: StoredEvent[]) => {
+      for (const one of events) Object.assign(one, { seq: one.seq + 1, id: newULID() });
+      events.reverse();
+    };
+    await consumeTo(db, 4, { ...given, limit: 2 }, (tx, events) => {
+      const outcome: unknown = note(tx, events);
+      return outcome instanceof Promise ? outcome.then(() => spoil(events)) : spoil(events);
+    });
+    expect(await appliedSeqs(db)).toEqual(upTo(4));
+    const failing = (_tx: any, events: StoredEvent[]) => {
+      spoil(events);
+      throw new Error("no");
+    };
+    const error = await errorOf(() => consume(db, "other", failing, { ...given, retries: 0 }));
+    expect(error).toMatchObject({ code: "POISON", seq: 1, id: (await feed(db))[0]!.id });
+  });
+
   test("stops before the event at which it fails, having applied all before it, and says which it is", async () => {
     const { db, given } = await open(40);
     const cause = new Error("poison");

@@ -352,6 +352,20 @@ describe("pages", () => {
     expect(seqs).toEqual([2, 3, 4]);
   });
 
+  test("go on behind their last event, whatever the caller makes of the page", async () => {
+    const { db } = await openLibsql();
+    await addAll(db, [event(), event(), event(), event()]);
+    for (const spoil of [(page: StoredEvent[]) => page.reverse(), (page: StoredEvent[]) => page.splice(0)]) {
+      const seqs: number[] = [];
+      for await (const page of pages(db, { limit: 2 })) {
+        seqs.push(...page.map(({ seq }) => seq));
+        expect(seqs.length).toBeLessThan(10);
+        spoil(page);
+      }
+      expect(seqs).toEqual([1, 2, 3, 4]);
+    }
+  });
+
   test("work on a synchronous driver", async () => {
     const { db } = openSqlite();
     const stored = db.transaction((tx) => append(tx, [event(), event(), event()]));

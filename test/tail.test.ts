@@ -99,6 +99,20 @@ describe.each(drivers)("tail on %s", (_, open) => {
     }
   });
 
+  test("goes on behind the last event of a page, whatever the caller makes of it", async () => {
+    const { db } = await opened();
+    await add(db, {}, {}, {}, {});
+    for (const spoil of [(page: StoredEvent[]) => page.reverse(), (page: StoredEvent[]) => page.splice(0)]) {
+      const seen: number[] = [];
+      for await (const page of tail(db, { limit: 2 })) {
+        seen.push(...seqs(page));
+        if (seen.length >= 4) break;
+        spoil(page);
+      }
+      expect(seen).toEqual([1, 2, 3, 4]);
+    }
+  });
+
   test("does not begin when the signal has aborted before", async () => {
     const { db, statements } = await opened();
     await add(db, {});
