@@ -10,7 +10,7 @@ export type Operation =
   | "appendInTurn"
   | "appendTogether"
   | ReadOperation;
-export type ReadOperation = "feed" | "since" | "forTrace" | "latest" | "byId";
+type ReadOperation = "feed" | "since" | "forTrace" | "latest" | "byId";
 
 export interface Contender {
   stack: string;

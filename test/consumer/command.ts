@@ -29,36 +29,28 @@ export interface Outcome {
   stderr: string;
 }
 
+/** Where a command runs, its arguments, what it has in its environment besides, and its time-out in milliseconds. */
+type Command = [cwd: string, command: string, args: readonly string[], env?: object, timeout?: number];
+
+function optionsOf([cwd, , , env = {}, timeout = 300_000]: Command) {
+  const stdio: ["ignore", "pipe", "pipe"] = ["ignore", "pipe", "pipe"];
+  return { cwd, env: { ...ENV, ...env }, stdio, timeout };
+}
+
 /** Runs a command to its end, without input; for one that must succeed see `run`. */
-export function attempt(
-  cwd: string,
-  command: string,
-  args: readonly string[],
-  env = {},
-  timeout = 300_000,
-): Outcome {
-  const outcome = spawnSync(command, args, {
-    cwd,
-    env: { ...ENV, ...env },
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "pipe"],
-    timeout,
-    maxBuffer: 2 ** 26,
-  });
+export function attempt(...call: Command): Outcome {
+  const [, command, args] = call;
+  const options = { ...optionsOf(call), encoding: "utf8", maxBuffer: 2 ** 26 } as const;
+  const outcome = spawnSync(command, args, options);
   if (outcome.error) throw outcome.error;
   return outcome;
 }
 
 /** Runs a command and throws an error with all its output unless it exits with 0. */
-export function run(
-  cwd: string,
-  command: string,
-  args: readonly string[],
-  env = {},
-  timeout = 300_000,
-): Outcome {
-  const outcome = attempt(cwd, command, args, env, timeout);
+export function run(...call: Command): Outcome {
+  const outcome = attempt(...call);
   if (outcome.status !== 0) {
+    const [, command, args] = call;
     const { status, stdout, stderr } = outcome;
     throw new Error(`${command} ${args.join(" ")} exited with ${status}\n${stdout}${stderr}`);
   }
@@ -66,19 +58,9 @@ export function run(
 }
 
 /** As `attempt`, while others go on. */
-export async function attemptBeside(
-  cwd: string,
-  command: string,
-  args: readonly string[],
-  env = {},
-  timeout = 300_000,
-): Promise<Outcome> {
-  const child = spawn(command, args, {
-    cwd,
-    env: { ...ENV, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-    timeout,
-  });
+export async function attemptBeside(...call: Command): Promise<Outcome> {
+  const [, command, args] = call;
+  const child = spawn(command, args, optionsOf(call));
   const exited = new Promise<number | null>((resolve, reject) => {
     child.once("error", reject).once("close", resolve);
   });

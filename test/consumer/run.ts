@@ -16,6 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { check, counts, summarize } from "./check.js";
 import { attempt, run } from "./command.js";
 import { testDocuments } from "./documents.js";
 
@@ -34,30 +35,14 @@ const app = join(root, "app");
 const packed = join(root, "package");
 
 let tarball = "";
-let passed = 0;
-let failed = 0;
 
 if (check("the package packs", pack)) {
   if (process.argv[2] !== "docs") testPackage();
   testPackedDocuments();
 }
-if (failed === 0) rmSync(root, { recursive: true });
+if (counts.failed === 0) rmSync(root, { recursive: true });
 else console.log(`The apps are kept in ${root}`);
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 ? 0 : 1;
-
-function check(promise: string, body: () => unknown): boolean {
-  try {
-    body();
-    passed++;
-    console.log(`ok – ${promise}`);
-    return true;
-  } catch (error) {
-    failed++;
-    console.log(`not ok – ${promise}\n${error instanceof Error ? error.message : error}`);
-    return false;
-  }
-}
+summarize();
 
 function pack(): void {
   run(REPO, "npm", ["pack", "--pack-destination", root], { npm_config_ignore_scripts: "false" });
@@ -235,8 +220,8 @@ function testProgram(file: string): void {
   process.stdout.write(stdout);
   const ok = stdout.match(/^ok – /gm)?.length ?? 0;
   const notOk = stdout.match(/^not ok – /gm)?.length ?? 0;
-  passed += ok;
-  failed += notOk;
+  counts.passed += ok;
+  counts.failed += notOk;
   if (status !== 0 || ok === 0) {
     process.stdout.write(stderr);
     if (notOk === 0)

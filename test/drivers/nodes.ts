@@ -5,6 +5,7 @@
  */
 import { cpSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { counts, summarize } from "../consumer/check.js";
 import { attemptBeside, run } from "../consumer/command.js";
 import { installPinned, REPO } from "./install.js";
 
@@ -31,11 +32,9 @@ const wanted = args.filter((arg) => /^\d+$/.test(arg));
 const versions = wanted.length > 0 ? wanted : ["22", "24"];
 const files = args.filter((arg) => !/^\d+$/.test(arg));
 const tools = installPinned("tools");
-const counts = { passed: 0, failed: 0 };
 
 await Promise.all(versions.map(testOn));
-console.log(`${counts.passed} passed, ${counts.failed} failed`);
-process.exitCode = counts.failed === 0 ? 0 : 1;
+summarize();
 
 async function testOn(version: string): Promise<void> {
   const node = join(tools, `node_modules/node${version}`);

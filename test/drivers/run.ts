@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { check as checkOne, counts, summarize } from "../consumer/check.js";
 import { attempt, type Outcome, run } from "../consumer/command.js";
 import { DATA, installPackage, installPinned, type Major, pack, REPO } from "./install.js";
 import { testKit } from "./kit.js";
@@ -14,8 +15,6 @@ const VERSIONS: Record<Major, string> = { v0: "0.45", v1: "1.0" };
 const [onlyMajor, ...wanted] = process.argv.slice(2).filter((word) => word !== "all");
 const majors = (["v0", "v1"] as const).filter((major) => !onlyMajor || onlyMajor === major);
 
-let passed = 0;
-let failed = 0;
 const matrix: [cell: string, kept: number, broken: number][] = [];
 
 const tarball = pack();
@@ -30,8 +29,7 @@ for (const major of majors) {
 }
 
 for (const [cell, kept, broken] of matrix) console.log(`${cell.padEnd(40)} ${kept} kept, ${broken} broken`);
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 ? 0 : 1;
+summarize();
 
 function testMajor(major: Major, address: string, primary: string): void {
   const app = join(DATA, major);
@@ -153,19 +151,6 @@ function testDriver(cell: string, keep: () => Outcome): void {
   }
   if (broken === 0) console.log(`ok – ${cell}: ${kept} promises kept`);
   matrix.push([cell, kept, broken]);
-  passed += kept;
-  failed += broken;
-}
-
-function checkOne(promise: string, body: () => unknown): boolean {
-  try {
-    body();
-    passed++;
-    console.log(`ok – ${promise}`);
-    return true;
-  } catch (error) {
-    failed++;
-    console.log(`not ok – ${promise}\n${error instanceof Error ? error.message : error}`);
-    return false;
-  }
+  counts.passed += kept;
+  counts.failed += broken;
 }

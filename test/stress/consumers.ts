@@ -48,7 +48,7 @@ export const consumers: Harness = {
   },
 };
 
-export async function runConsumers(form: ConsumerArguments["form"], events: number, random: () => number) {
+async function runConsumers(form: ConsumerArguments["form"], events: number, random: () => number) {
   return withDirectory(async (directory) => {
     const url = `file:${join(directory, "consumers.db")}`;
     const db = await createLog(url);
