@@ -5,7 +5,7 @@ import { randomDigits } from "./ulid.js";
 import type { VectorClock } from "./vector-clock.js";
 
 /** The parts of a proof: see docs/proof.md. */
-export interface Proof {
+interface Proof {
   hash: string;
   salt: string;
   signature?: string;
@@ -19,18 +19,9 @@ export function parseProof(proof: string): Proof {
   return signature === "" ? { hash, salt } : { hash, salt, signature };
 }
 
-export function formatProof({ hash, salt, signature }: Proof): string {
-  return signature === undefined ? `${hash}.${salt}` : `${hash}.${salt}.${signature}`;
-}
-
 /** The hash in the proof. */
 export function hashOf(proof: string): string {
   return proof.slice(0, 64);
-}
-
-/** 16 random bytes, as hex digits. */
-export function newSalt(randomness: () => number): string {
-  return randomDigits(randomness, "0123456789abcdef", 32);
 }
 
 /**
@@ -78,9 +69,9 @@ export function prove(
   randomness: () => number,
   sign?: (hash: string) => string,
 ): string {
-  const salt = newSalt(randomness);
+  const salt = randomDigits(randomness, "0123456789abcdef", 32);
   const hash = eventHash(event, payloadDigest(event, salt), previous);
-  return sign ? formatProof({ hash, salt, signature: sign(hash) }) : formatProof({ hash, salt });
+  return sign ? `${hash}.${salt}.${sign(hash)}` : `${hash}.${salt}`;
 }
 
 /** Whether the event is as its proof says, and comes after the one with the hash `previous`. */

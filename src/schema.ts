@@ -64,19 +64,19 @@ function defineTable(name: string): EventsTable<any> {
   );
 }
 
-const isULID = (column: string) =>
+const ulidRule = (column: string) =>
   `length(${column}) = 26 and ${column} < '8' and ${column} = upper(${column})`;
-const isName = (column: string) => `length(${column}) between 1 and 255`;
+const nameRule = (column: string) => `length(${column}) between 1 and 255`;
 
 // Column names in the checks are bare, so that they hold in a table rebuild under a temporary name.
 const CHECKS: readonly [column: string, rule: string][] = [
   ["seq", "seq between 1 and 9007199254740991"],
-  ["id", isULID("id")],
-  ["cortex_id", isULID("cortex_id")],
+  ["id", ulidRule("id")],
+  ["cortex_id", ulidRule("cortex_id")],
   ["action", "length(action) <= 128 and action glob '[A-Za-z]*' and action not glob '*[^A-Za-z0-9_.:/-]*'"],
-  ["trace_id", isName("trace_id")],
-  ["origin", isName("origin")],
-  ["actor", isName("actor")],
+  ["trace_id", nameRule("trace_id")],
+  ["origin", nameRule("origin")],
+  ["actor", nameRule("actor")],
   ["timestamp", "timestamp glob '????-??-??T??:??:??*Z'"],
   ["data", "json_valid(data)"],
   [
@@ -84,7 +84,7 @@ const CHECKS: readonly [column: string, rule: string][] = [
     "case when json_valid(meta) then json_type(meta) = 'object' and octet_length(meta) <= 16384 else meta is null end",
   ],
   ["vclock", "json_valid(vclock)"],
-  ["idempotency_key", isName("idempotency_key")],
+  ["idempotency_key", nameRule("idempotency_key")],
   ["counter", `counter is json_extract(vclock, '$."' || cortex_id || '"')`],
   ["branched", "branched = 1"],
   [

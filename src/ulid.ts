@@ -45,7 +45,7 @@ export function checkedSource({
 /** An id of the time `now` if that is greater than `last`, else the next id after `last` ("" for none). */
 function ulidAfter(last: string, now: number, randomness: () => number): string {
   const time = timePart(now);
-  if (time > last) return time + randomPart(randomness);
+  if (time > last) return time + randomDigits(randomness, ALPHABET, 16);
   if (!last.endsWith(LAST_RANDOM)) return countUp(last);
   return ulidAfter("", ulidTime(last) + 1, randomness);
 }
@@ -102,8 +102,6 @@ export function timePart(now: number): string {
   return encodeTime(checkedTime(now));
 }
 
-const randomPart = (randomness: () => number): string => randomDigits(randomness, ALPHABET, 16);
-
 /** So many random digits, each with the same chance. */
 export function randomDigits(randomness: () => number, digits: string, count: number): string {
   let text = "";
@@ -111,7 +109,7 @@ export function randomDigits(randomness: () => number, digits: string, count: nu
   return text;
 }
 
-function randomDigit(randomness: () => number, base = 32): number {
+function randomDigit(randomness: () => number, base: number): number {
   const number = randomness();
   if (typeof number === "number" && number >= 0 && number < 1) return Math.floor(number * base);
   disregard(number);
@@ -122,7 +120,7 @@ function randomDigit(randomness: () => number, base = 32): number {
 const pool = new Uint8Array(4096);
 let drawn = pool.length;
 
-export function pooledRandomness(): number {
+function pooledRandomness(): number {
   if (drawn === pool.length) {
     crypto.getRandomValues(pool);
     drawn = 0;

@@ -23,7 +23,7 @@ export function tellCommits(client: object, source: () => Commits): void {
 }
 
 /** A wait for commits. What is committed after `begin` ends the next `news`. */
-export interface Watch {
+interface Watch {
   begin(): void;
   /**
    * Resolves when there may be something new, when the signal aborts, or after `atMost` milliseconds; in a later turn

@@ -18,7 +18,7 @@ import { settle, type Writer } from "./writer.js";
 
 export type Queries = readonly unknown[] | ((events: Event<any>[]) => unknown);
 
-export interface Batch {
+interface Batch {
   batch: readonly Prepared[];
   queries: Queries;
   /** When it was asked for. */
@@ -146,17 +146,16 @@ function queriesFor(queries: Queries, stamped: readonly EncodedEvent[]): readonl
 }
 
 function checkedList(queries: unknown): unknown[] {
-  const list = isArray(queries) ? entriesOf(queries, "queries", "INVALID_QUERIES") : [queries];
-  const isList = isArray(queries);
+  if (!isArray(queries)) {
+    const problem = `must be a list of Drizzle queries, got ${shapeOf(queries)}`;
+    throw new InputError("INVALID_QUERIES", "queries", problem);
+  }
+  const list = entriesOf(queries, "queries", "INVALID_QUERIES");
   for (const [i, query] of list.entries()) {
     // A builder, that is: one that was run is a promise.
-    const isQuery =
-      isList &&
-      reading("queries", () => typeof (Object(query) as { _prepare?: unknown })._prepare === "function");
-    if (isQuery) continue;
-    const field = isList ? `queries[${i}]` : "queries";
-    const what = isList ? "a Drizzle query that was not run" : "a list of Drizzle queries";
-    throw new InputError("INVALID_QUERIES", field, `must be ${what}, got ${shapeOf(query)}`);
+    if (reading("queries", () => typeof Object(query)._prepare === "function")) continue;
+    const problem = `must be a Drizzle query that was not run, got ${shapeOf(query)}`;
+    throw new InputError("INVALID_QUERIES", `queries[${i}]`, problem);
   }
   return list;
 }

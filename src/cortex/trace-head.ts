@@ -35,7 +35,7 @@ export function* readHeads(
 }
 
 /** What `headsFrom` has to know: the seq of the last event to arrive, and the transition with the greatest id. */
-export type HeadRow = [traceId: string, seq: number | bigint | string | null, greatest: string | null];
+type HeadRow = [traceId: string, seq: number | bigint | string | null, greatest: string | null];
 
 /** The columns after the first, for each `trace`. */
 export function headColumns(table: EventsTable<any>, withStates: boolean): SQL {

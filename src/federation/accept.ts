@@ -85,7 +85,7 @@ export function checkedPage(page: unknown, options: AcceptOptions<any> | undefin
   return { log: tableOf({ table }), batch, bound, judging: { verify } };
 }
 
-export interface Judging {
+interface Judging {
   verify?: Verify | undefined;
   /** Told of each event that is refused; what it throws ends the whole page. */
   refuse?: (error: ConflictError) => void;

@@ -10,7 +10,7 @@ export type Comparison =
   | { shared: number; error: InputError };
 
 /** The hash of the cortex's event with this counter in one of the logs, undefined if that is not there. */
-export type HashAt = (counter: number) => PromiseLike<string | undefined>;
+type HashAt = (counter: number) => PromiseLike<string | undefined>;
 
 type Last = Frontier[string];
 
@@ -107,7 +107,7 @@ export function checkedFrontier(frontier: unknown): Frontier {
   });
 }
 
-export function checkedHash(hash: unknown, field: string): string {
+function checkedHash(hash: unknown, field: string): string {
   if (typeof hash === "string" && HASH.test(hash)) return hash;
   throw new InputError("INVALID_PEER", field, `must be 64 hex digits, got ${shapeOf(hash)}`);
 }

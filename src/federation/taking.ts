@@ -31,8 +31,6 @@ export interface Outcome {
   shared: ReadonlyMap<string, number>;
 }
 
-export type Taking = ReturnType<typeof startTaking>;
-
 // Claimed of a cortex whose events are not wanted, or not any more.
 const ENOUGH = Number.MAX_SAFE_INTEGER;
 // Of how many, for a question has a bound, too.

@@ -5,7 +5,7 @@ import { type Columns, checkRow, dataOf, type Row } from "./row-data.js";
 import type { Pair } from "./rows.js";
 
 /** What a cortex is to append for a row. */
-export interface RowMutation {
+interface RowMutation {
   action: string;
   traceId: string;
   data: Row;
@@ -15,7 +15,7 @@ export interface RowMutation {
  * What the log is to be told of a row: nothing where nothing changed, and of a row whose trace is another one now that
  * the one is gone and the other there.
  */
-export function mutationsOf(definition: Definition, { before, after }: Pair): RowMutation[] {
+function mutationsOf(definition: Definition, { before, after }: Pair): RowMutation[] {
   if (!before || !after)
     return before ? [purged(definition, before)] : after ? [created(definition, after)] : [];
   const traceId = definition.traceId(after);
