@@ -4,8 +4,10 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { forTrace } from "drizzle-event-log";
+import { CORTEX_ID } from "./tools.js";
 
 process.env.DATABASE_URL = `file:${join(mkdtempSync(join(tmpdir(), "recipe-")), "app.db")}`;
+process.env.CORTEX_ID = CORTEX_ID;
 process.env.BETTER_AUTH_URL = "http://localhost";
 process.env.BETTER_AUTH_SECRET = "a secret of this test, long enough to be one";
 process.env.BETTER_AUTH_TELEMETRY = "0";

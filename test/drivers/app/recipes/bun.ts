@@ -4,12 +4,12 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { folderOf } from "./tools.js";
+import { CORTEX_ID, folderOf } from "./tools.js";
 
 const [program = ""] = process.argv.slice(2);
 const DATABASE = join(mkdtempSync(join(tmpdir(), "recipe-")), "app.db");
 const server = spawn(program, [join(folderOf("bun"), "server.ts")], {
-  env: { ...process.env, PORT: "0", DATABASE },
+  env: { ...process.env, PORT: "0", DATABASE, CORTEX_ID },
   stdio: ["ignore", "pipe", "inherit"],
 });
 try {
