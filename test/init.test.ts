@@ -35,15 +35,15 @@ function newApp(name: string, config = "") {
     `const dialect: string = "sqlite";
     export default { dialect, schema: "./schema.ts", out: "./sql/here", dbCredentials: { url: "app.db" }, ${config} };`,
   );
-  const call = (script: string, args: string[]) => {
-    const env = { ...process.env, NO_COLOR: "1" };
+  const call = (script: string, args: string[], environment = {}) => {
+    const env = { ...process.env, NO_COLOR: "1", ...environment };
     const { stdout, stderr, status } = spawnSync(script, args, { cwd: dir, encoding: "utf8", env });
     return { output: stdout + stderr, status };
   };
   const kit = (...args: string[]) => call("node_modules/.bin/drizzle-kit", args).output;
   const init = (...args: string[]) =>
     call("node_modules/.bin/tsx", [join(ROOT, "src/migrations/command.ts"), "init", ...args]);
-  return { dir, save, kit, init };
+  return { dir, save, call, kit, init };
 }
 
 const NOTES = `import { sqliteTable, text } from "drizzle-orm/sqlite-core";
@@ -82,6 +82,28 @@ describe("init", () => {
     const { problems } = checkLog(drizzle(new SQLite(join(dir, "app.db"))));
     expect(problems.filter(({ kind }) => kind === "trigger")).toEqual([]);
     expect(problems).toContainEqual({ kind: "column", name: "origin", problem: "different" });
+  });
+
+  test("finds a drizzle-kit that is in no node_modules, as Yarn's Plug'n'Play has it", () => {
+    const { dir, save, call, kit } = newApp("plugged");
+    save("schema.ts", EVENTS);
+    kit("generate", "--name", "events");
+    rmSync(join(dir, "node_modules"));
+    const [tsx, command] = ["node_modules/tsx/dist/cli.mjs", "src/migrations/command.ts"].map((file) =>
+      join(ROOT, file),
+    );
+    save(
+      "plugged.cjs",
+      `const Module = require("node:module");
+      const [find, elsewhere] = [Module._resolveFilename, Module.createRequire(${JSON.stringify(tsx)})];
+      Module._resolveFilename = (name, ...rest) =>
+        name === "drizzle-kit" ? elsewhere.resolve("../../drizzle-kit/index.js") : find(name, ...rest);`,
+    );
+    const init = (NODE_OPTIONS: string) => call(process.execPath, [tsx!, command!, "init"], { NODE_OPTIONS });
+    expect(init("--require ./plugged.cjs").output).toContain(
+      "0001_append-only.sql has the triggers of events",
+    );
+    expect(init("")).toMatchObject({ status: 1, output: expect.stringContaining("is not installed here") });
   });
 
   test("where the configuration cannot be read, or is another database's, it says so", () => {

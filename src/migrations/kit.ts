@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 
@@ -10,14 +11,14 @@ export class CommandError extends Error {
 
 /** The folder of the app's own drizzle-kit. */
 export function findKit(cwd: string): string {
-  for (let folder = cwd; ; folder = dirname(folder)) {
-    const kit = join(folder, "node_modules", "drizzle-kit");
-    if (existsSync(join(kit, "package.json"))) return kit;
-    if (dirname(folder) === folder) break;
+  try {
+    // Node knows where, also where there is no node_modules, as with Yarn's Plug'n'Play.
+    return dirname(createRequire(join(cwd, "package.json")).resolve("drizzle-kit"));
+  } catch {
+    throw new CommandError(
+      "drizzle-kit is not installed here. Install it, or call migrateEvents of drizzle-event-log/migrations instead.",
+    );
   }
-  throw new CommandError(
-    "drizzle-kit is not installed here. Install it, or call migrateEvents of drizzle-event-log/migrations instead.",
-  );
 }
 
 export function findConfig(cwd: string, given: string | undefined): string {
