@@ -12,7 +12,7 @@ interface Kept {
 
 /**
  * A statement whose text depends on its table only: Drizzle makes it once. Making it anew took a fifth of a single
- * append's time (libsql). Its parameters are `values`, in this order.
+ * append's time (libsql, in memory). Its parameters are `values`, in this order.
  */
 export function keptSQL(
   make: (table: EventsTable<any>, values: readonly unknown[]) => SQL,
