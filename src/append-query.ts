@@ -38,7 +38,7 @@ export function appendQuery<D extends Database, A extends Actions = Action>(
 function refuseClocks(batch: readonly EncodedEvent[], isBatch: boolean): void {
   const at = batch.findIndex(({ counter }) => counter !== null);
   if (at < 0) return;
-  const problem = "is of an event that takes a look at the log: use `append`, or a cortex";
+  const problem = "must not be given here, as SQL cannot compute a proof: use `append` or a cortex";
   throw new InputError("INVALID_VCLOCK", isBatch ? `events[${at}].vclock` : "vclock", problem);
 }
 

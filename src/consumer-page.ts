@@ -42,7 +42,7 @@ export async function attemptPage(work: Work, request: Request): Promise<Attempt
     });
     if (answer === page) return { outcome: "applied", events: page.events };
     page.state = "misuse";
-    const problem = "must run the function that it is given, and answer with what that does";
+    const problem = "must run the function that it is given, and answer with its result";
     throw new InputError("INVALID_FUNCTION", "transaction", problem);
   } catch (error) {
     const { events, state } = page;

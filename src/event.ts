@@ -204,13 +204,13 @@ function checkObject(input: unknown, field: string): asserts input is Record<str
 
 export function checkMaxDataBytes(value: unknown): void {
   if (!Number.isSafeInteger(value) || (value as number) < 0 || (value as number) > MAX_TEXT) {
-    const problem = `must be whole bytes up to ${MAX_TEXT}, got ${shapeOf(value)}`;
+    const problem = `must be a whole number of bytes up to ${MAX_TEXT}, got ${shapeOf(value)}`;
     throw new InputError("INVALID_MAX_DATA_BYTES", "maxDataBytes", problem);
   }
 }
 
 export function refuseUnknownFields(input: object, known: ReadonlySet<string>, field: string): void {
   for (const key of Object.keys(input)) {
-    if (!known.has(key)) throw new InputError("UNKNOWN_FIELD", field, "is no field of it", [key]);
+    if (!known.has(key)) throw new InputError("UNKNOWN_FIELD", field, "is not a known field", [key]);
   }
 }

@@ -32,7 +32,7 @@ export function refuseLossyJson(text: string): void {
     else if (char === ":") {
       const name = JSON.parse(key) as string;
       path[top] = name;
-      if (keys[top]!.has(name)) refuse("DUPLICATE_KEY", "is there twice", path);
+      if (keys[top]!.has(name)) refuse("DUPLICATE_KEY", "is there twice in one object", path);
       keys[top]!.add(name);
     } else if (char === '"') {
       const end = endOfString(text, i);

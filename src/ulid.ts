@@ -72,7 +72,7 @@ export function ulidBeyond(last: string, now: number, randomness: () => number):
   if (timePart(now) > last) return ulidAfter(last, now, randomness);
   const next = countUp(last, randomDigits(randomness, ALPHABET, 12));
   if (isULID(next) && next > last) return next;
-  throw new InputError("INVALID_NOW", "now", "has no id left after the last one in the log");
+  throw new InputError("INVALID_NOW", "now", "leaves no id that is greater than the last one in the log");
 }
 
 /** The next id, or one further by `step`, digits for the end of it. After the last one comes the first. */

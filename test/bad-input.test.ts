@@ -1053,9 +1053,9 @@ const messages: [input: Partial<Event> | Named, message: string][] = [
   [{ data: { a: "x".repeat(MIB) } }, `data.a is larger than ${MIB} bytes as JSON.`],
   [{ meta: { at: new Date(0) } }, "meta.at is a Date, which JSON cannot hold: store its toISOString()."],
   [{ meta: [SECRET] }, "meta must be a plain object, got an array of 1."],
-  [{ traceID: SECRET }, "event.traceID is no field of it."],
-  [{ "trace id": SECRET }, 'event["trace id"] is no field of it.'],
-  [{ ["k".repeat(100)]: SECRET }, `event["${"k".repeat(64)}"…] is no field of it.`],
+  [{ traceID: SECRET }, "event.traceID is not a known field."],
+  [{ "trace id": SECRET }, 'event["trace id"] is not a known field.'],
+  [{ ["k".repeat(100)]: SECRET }, `event["${"k".repeat(64)}"…] is not a known field.`],
   [
     { action: SECRET.padEnd(200) },
     "action must be a letter, then up to 127 letters, digits and _.:/-, got a string of 200 characters.",

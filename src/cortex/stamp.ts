@@ -59,7 +59,7 @@ function stateWith(trace: TraceHead, { encoded, expect, at }: Prepared, { lifecy
   const { action, traceId } = encoded.event;
   const { seq: head } = trace;
   if (expect !== undefined && head === undefined) {
-    const problem = "is about a trace that the batch changes before it";
+    const problem = "must not be given for a trace that the batch has changed before";
     throw new InputError("INVALID_EXPECT", `${at}expect`, problem);
   }
   if (expect !== undefined && expect !== head) throw new TraceError("STALE_HEAD", traceId, expect, head!);

@@ -40,7 +40,7 @@ export async function compare(
   for (let counter = shorter; agreed + 1 < differs; counter = agreed + Math.floor((differs - agreed) / 2)) {
     const equal = await areEqual(counter);
     if (equal === undefined) {
-      const problem = `answers with no hash for a counter that it claims to have`;
+      const problem = "answers with no hash for a counter that the frontier claims";
       return { shared: agreed, error: new InputError("INVALID_PEER", "peer.hashAt", problem) };
     }
     if (equal) agreed = counter;

@@ -82,7 +82,7 @@ function readEntry(entry: unknown, limits: EventLimits): EncodedEvent | Misread 
 /** Reads an event, but not a text that no valid event can have: to parse it alone would hold up the event loop. */
 function parseLine(line: string, limits: EventLimits): EncodedEvent {
   if (isOverlong(line, limits)) {
-    throw new InputError("DATA_TOO_LARGE", "event", `is too long to be one: ${shapeOf(line)}`);
+    throw new InputError("DATA_TOO_LARGE", "event", `is longer than any event: ${shapeOf(line)}`);
   }
   return parseEncoded(line, limits);
 }

@@ -199,6 +199,6 @@ async function acceptIn(
     return isPending(outcome) ? outcome.then(keep) : keep(outcome);
   });
   if (last !== undefined && answer === last.accepted) return last;
-  const problem = "must run the function that it is given, and answer with what that does";
+  const problem = "must run the function that it is given, and answer with its result";
   throw new InputError("INVALID_FUNCTION", "transaction", problem);
 }

@@ -67,7 +67,7 @@ export async function salvage<A extends Actions = Action>(
   );
   const [own] = await feed(oldDb, { table: oldTable, cortexId: writer.id, limit: 1 });
   if (own) {
-    const problem = "has events in the old log: salvage by a new cortex, of an id of its own";
+    const problem = "has events in the old log: salvage by a new cortex with an id of its own";
     throw new InputError("INVALID_CORTEX_ID", "cortex.id", problem);
   }
   const report: SalvageReport = { salvaged: 0, copied: 0, present: 0 };
@@ -105,7 +105,7 @@ async function salvageIn(
     return isPending(report) ? report.then(keep) : keep(report);
   });
   if (last !== undefined && answer === last) return last;
-  const problem = "must run the function that it is given, and answer with what that does";
+  const problem = "must run the function that it is given, and answer with its result";
   throw new InputError("INVALID_FUNCTION", "transaction", problem);
 }
 

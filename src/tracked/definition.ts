@@ -76,7 +76,7 @@ export function define(table: unknown, options: unknown): Definition {
   const columns = columnsOf(table);
   const key = primaryKey(table, columns);
   const secretKey = key.find(([name]) => omitted.includes(name));
-  if (secretKey) throw new InputError("INVALID_OPTIONS", "omit", "has a column of the primary key");
+  if (secretKey) throw new InputError("INVALID_OPTIONS", "omit", "must not have a column of the primary key");
   return {
     table,
     columns,
@@ -112,7 +112,7 @@ function checkedActions(given: unknown): ActionNames {
     for (const key of ["create", "purge"] as const) {
       const others = ACTION_KEYS.filter((other) => other !== key).map((other) => names[other]);
       if (others.includes(names[key])) {
-        throw new InputError("INVALID_ACTION", `actions.${key}`, "is the name of another one, too");
+        throw new InputError("INVALID_ACTION", `actions.${key}`, "must differ from the other names");
       }
     }
     return names;

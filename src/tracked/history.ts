@@ -29,14 +29,14 @@ export function reducerOf({
 
 function rowOf(data: unknown): Row {
   if (isRecord(data)) return data;
-  throw new InputError("INVALID_DATA", "data", `of an event is no row, but ${shapeOf(data)}`);
+  throw new InputError("INVALID_DATA", "data", `of an event must be a row, got ${shapeOf(data)}`);
 }
 
 function changed(row: Row, data: unknown): Row {
   const next = { ...row };
   for (const [key, change] of Object.entries(rowOf(data))) {
     if (!isRecord(change) || !Object.hasOwn(change, "to")) {
-      throw new InputError("INVALID_DATA", "data", "of an event is not { from, to }", [key]);
+      throw new InputError("INVALID_DATA", "data", "of an event must be { from, to }", [key]);
     }
     next[key] = change.to;
   }

@@ -135,6 +135,6 @@ function copyOf(row: unknown, field: string): Row {
 
 function checkedWhere(where: unknown): SQL {
   if (reading("where", () => is(where, SQL))) return where as SQL;
-  const problem = `must be a condition, for all rows sql\`true\`, got ${shapeOf(where)}`;
+  const problem = `must be a condition (sql\`true\` for all rows), got ${shapeOf(where)}`;
   throw new InputError("INVALID_WHERE", "where", problem);
 }

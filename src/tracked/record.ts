@@ -81,7 +81,7 @@ function* writeAll(tx: Transaction, { definition, cortex, options, write }: Call
   const each = allMutations(definition, yield* write(tx)).filter((one) => one.length > 0);
   if (each.length === 0) return [];
   if (expect !== undefined && expect !== "none" && each.length > 1) {
-    throw new InputError("INVALID_EXPECT", "expect", "is the head of one trace, and several rows changed");
+    throw new InputError("INVALID_EXPECT", "expect", "must not be a seq where several rows change");
   }
   const mutations = each.flatMap((one) =>
     one.map((mutation, i) => ({ ...mutation, ...about, ...(i === 0 && expect !== undefined && { expect }) })),
