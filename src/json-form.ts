@@ -58,8 +58,12 @@ export function formatEvent<A extends Actions>(
   event: Event<A> | StoredEvent<A>,
   limits?: EventLimits,
 ): string {
-  const valid = withProof(encodeComplete(event, "", checkedOptions(limits)));
-  return JSON.stringify(Object.fromEntries(NAMES.map(([field, name]) => [name, valid[field as never]])));
+  return textOf(withProof(encodeComplete(event, "", checkedOptions(limits))));
+}
+
+/** The same for an event that a log holds: whoever takes it will look whether it is valid. */
+export function textOf(event: Event<any>): string {
+  return JSON.stringify(Object.fromEntries(NAMES.map(([field, name]) => [name, event[field as never]])));
 }
 
 function withProof({ event, proof }: EncodedEvent): Event<any> {

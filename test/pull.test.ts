@@ -1,6 +1,6 @@
 // What a pull does beside others, in small pages, and from peers that hold more than is wanted.
 import { type Action, clock, feed, formatEvent, type Mutation, openCortex } from "drizzle-event-log";
-import { databasePeer, httpPeer, type Peer, pull, serveLog } from "drizzle-event-log/federation";
+import { databasePeer, httpPeer, type Peer, PeerError, pull, serveLog } from "drizzle-event-log/federation";
 import { expect, test } from "vitest";
 import { errorOf, ids, openSqlite } from "./fixture.js";
 
@@ -90,13 +90,67 @@ test("an answer that is too large is asked for in smaller pages, and all of it c
   expect(limits.slice(0, 4)).toEqual([1000, 100, 10, 1]);
 });
 
-test("an event that is larger than any answer may be is told as that, and not asked for for ever", async () => {
-  const [source, target] = [openNode(1), openNode(2)];
+test("an event that is larger than any answer may be costs its cortex alone, and is not asked for for ever", async () => {
+  const [source, target, ...others] = [openNode(1), openNode(2), openNode(3), openNode(4)];
   source.write(2);
   source.write(1, "x".repeat(60_000));
-  const error = await errorOf(() => pull(target.db, served(source, { maxBytes: 50_000 })));
-  expect(error).toMatchObject({ name: "PeerError", code: "BODY_TOO_LARGE" });
-  expect(everything(target)).toHaveLength(2);
+  for (const other of others) {
+    other.write(40);
+    await pull(source.db, databasePeer(other.db));
+  }
+  source.write(1);
+  const asked: number[] = [];
+  const peer = served(source, { maxBytes: 50_000 });
+  const spied: Peer = {
+    ...peer,
+    missing(known, limit, signal) {
+      asked.push(limit);
+      return peer.missing(known, limit, signal);
+    },
+  };
+  for (const stored of [82, 0]) {
+    asked.length = 0;
+    const report = await pull(target.db, spied);
+    expect(report).toMatchObject({ stored, duplicates: 0, refused: [{ cortexId: cortexId(1) }] });
+    expect(report.refused[0]!.error).toMatchObject({
+      ...{ name: "InputError", code: "DATA_TOO_LARGE", cause: { name: "PeerError", code: "BODY_TOO_LARGE" } },
+    });
+    // What comes after it is not brought one by one.
+    expect(asked.length).toBeLessThan(15);
+  }
+  expect(clock(target.db)).toEqual({ [cortexId(1)]: 2, [cortexId(3)]: 40, [cortexId(4)]: 40 });
+  expect(await pull(target.db, served(source))).toMatchObject({ stored: 2, refused: [] });
+});
+
+test("answers that are too large, whatever is asked, end the pull", async () => {
+  const [source, target] = [openNode(1), openNode(2)];
+  source.write(2);
+  let asked = 0;
+  const missing = async () => {
+    if (++asked > 20) throw new Error("asked for ever");
+    throw new PeerError("BODY_TOO_LARGE", "The body is too large.");
+  };
+  for (const frontier of [databasePeer(source.db).frontier, () => ({})]) {
+    asked = 0;
+    const error = await errorOf(() => pull(target.db, { ...databasePeer(source.db), frontier, missing }));
+    expect(error).toMatchObject({ name: "PeerError", code: "BODY_TOO_LARGE" });
+  }
+});
+
+test("an event that was altered into none costs its cortex alone, also over HTTP", async () => {
+  const [source, target, other] = [openNode(1), openNode(2), openNode(3)];
+  other.write(2);
+  source.write(2);
+  await pull(source.db, databasePeer(other.db));
+  source.db.run("drop trigger events_no_update");
+  const original = `timestamp = '${everything(source)[1]!.timestamp}', data = '{"by":1}'`;
+  for (const altered of ["timestamp = '2026-13-45T00:00:00Z'", "data = '1e400'", `data = '"\\ud800"'`]) {
+    source.db.run(`update events set ${altered} where seq = 2`);
+    const report = await pull(openNode(9).db, served(source));
+    expect(report).toMatchObject({ stored: 3, refused: [{ cortexId: cortexId(1) }] });
+    source.db.run(`update events set ${original} where seq = 2`);
+  }
+  expect(await pull(target.db, served(source))).toMatchObject({ stored: 4, refused: [] });
 });
 
 test("a page that is served ends by the size of its JSON, and holds one event at least", async () => {

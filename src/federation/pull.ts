@@ -9,7 +9,7 @@ import {
   type EncodedEvent,
   type EventLimits,
 } from "../event.js";
-import { frontier, hashAt } from "../frontier.js";
+import { type Frontier, frontier, hashAt } from "../frontier.js";
 import { checkedOptions, checkFunction, InputError } from "../input-error.js";
 import type { ReadOptions } from "../read.js";
 import type { EventsTable } from "../schema.js";
@@ -24,7 +24,7 @@ import { checkedFrontier, compareAll } from "./compare.js";
 import { pageOf, piecesOf } from "./page.js";
 import { checkedPeer, type Later, type Peer } from "./peer.js";
 import { PeerError } from "./peer-error.js";
-import { type Outcome, type PullReport, startTaking, uncompared } from "./taking.js";
+import { type Outcome, type PullReport, startTaking, type Taking, uncompared } from "./taking.js";
 
 export interface PullOptions<A extends Actions = Action> extends ReadOptions<A>, EventLimits {
   /** Stops between pages; what has been accepted stays. */
@@ -59,7 +59,8 @@ export interface PullOptions<A extends Actions = Action> extends ReadOptions<A>,
  * An event that is refused (see `accept`) ends the pull of its cortex and of what builds on it, not of what comes
  * before it nor of others: see `refused` in the report. A peer is left when it has had 256 refused.
  *
- * A page for which the peer answers `BODY_TOO_LARGE` is asked for again with a tenth of the events.
+ * A page for which the peer answers `BODY_TOO_LARGE` is asked for again with a tenth of the events; a single event
+ * for which it does is refused as `DATA_TOO_LARGE`.
  *
  * @throws the signal's reason, and what the peer or the database throws. Accepted pages stay.
  */
@@ -98,6 +99,10 @@ export async function pull<A extends Actions = Action>(
     const answer = await askPage(from, taking.known(), limit, signal);
     limit = answer.limit;
     const before = taking.place();
+    if (answer.tooLarge) {
+      await leaveTooLarge(from, taking, theirs, answer.tooLarge, signal);
+      limit = checked.limit;
+    }
     for await (const { batch, misread } of piecesOf(answer.page, limits, taking.isWanted)) {
       await compareAgain(uncompared(batch, taking.shared()).filter(taking.isWanted));
       const outcome = await transaction(batch, taking.shared());
@@ -107,7 +112,8 @@ export async function pull<A extends Actions = Action>(
     }
     await onProgress?.(taking.report());
     // A page that brought nothing would come again.
-    if (answer.page.length === 0 || taking.place() === before || taking.isFull()) {
+    const isLast = answer.page.length === 0 && !answer.tooLarge;
+    if (isLast || taking.place() === before || taking.isFull()) {
       await compareAgain(await servedOtherwise());
       return taking.report();
     }
@@ -118,19 +124,53 @@ export async function pull<A extends Actions = Action>(
 /** A page may show that another history came into this log, or into the peer's, since they were compared. */
 const mayBeFork = ({ code }: ConflictError) => code === "FORK" || code === "BROKEN_CHAIN";
 
+interface Answer {
+  page: readonly unknown[];
+  limit: number;
+  /** That a single event is. */
+  tooLarge?: PeerError;
+}
+
 async function askPage(
   from: Peer,
   wanted: VectorClock,
   limit: number,
   signal: AbortSignal | undefined,
-): Promise<{ page: readonly unknown[]; limit: number }> {
+): Promise<Answer> {
   try {
     return { page: pageOf(await from.missing(wanted, limit, signal)).slice(0, limit), limit };
   } catch (error) {
-    if (!(error instanceof PeerError) || error.code !== "BODY_TOO_LARGE" || limit === 1) throw error;
+    if (!isTooLarge(error)) throw error;
+    if (limit === 1) return { page: [], limit, tooLarge: error };
     // In a few steps, for each may cost as much again.
     return askPage(from, wanted, Math.ceil(limit / 10), signal);
   }
+}
+
+const isTooLarge = (error: unknown): error is PeerError =>
+  error instanceof PeerError && error.code === "BODY_TOO_LARGE";
+
+/**
+ * Leaves the cortexes whose next event alone is too large for an answer, so that the others go on: which they are is
+ * found by asking for one event of each. Throws the cause if there are none.
+ */
+async function leaveTooLarge(
+  from: Peer,
+  taking: Taking,
+  theirs: Frontier,
+  cause: PeerError,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const before = taking.place();
+  for (const id of taking.lacking(theirs)) {
+    if (taking.isFull()) return;
+    signal?.throwIfAborted();
+    const { tooLarge } = await askPage(from, taking.knownBut(id, theirs), 1, signal);
+    if (!tooLarge) continue;
+    const problem = "is too large for an answer of the peer: see the cause";
+    taking.refuse(id, new InputError("DATA_TOO_LARGE", "event", problem, [], { cause: tooLarge }));
+  }
+  if (taking.place() === before) throw cause;
 }
 
 function checkedPull(db: Database, options: PullOptions<any> | undefined) {

@@ -1,10 +1,10 @@
 import { checkDatabase, type Database } from "../database.js";
-import { type Action, type Actions, MAX_TEXT, type StoredEvent } from "../event.js";
+import type { Action, Actions, StoredEvent } from "../event.js";
 import { checkULID } from "../field.js";
 import { frontier, hashAt } from "../frontier.js";
 import { checkedOptions, checkFunction, InputError } from "../input-error.js";
 import { parseJson } from "../json.js";
-import { formatEvent } from "../json-form.js";
+import { textOf } from "../json-form.js";
 import type { ReadOptions } from "../read.js";
 import type { EventsTable } from "../schema.js";
 import { checkLimit } from "../select.js";
@@ -114,7 +114,7 @@ async function answerMissing(db: Database, table: EventsTable<any>, body: string
   let lines = "";
   let turnAt = TURN_CHARACTERS;
   for (const event of page) {
-    lines += `${formatEvent<any>(event, { maxDataBytes: MAX_TEXT })}\n`;
+    lines += `${textOf(event)}\n`;
     if (lines.length > PAGE_BYTES) break;
     if (lines.length < turnAt) continue;
     turnAt = lines.length + TURN_CHARACTERS;

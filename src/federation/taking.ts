@@ -7,7 +7,7 @@ import type { Accepted } from "./accept.js";
 import type { Comparison } from "./compare.js";
 import type { Misread } from "./page.js";
 
-/** An event that was not accepted, and why; later ones of its cortex were not asked for. */
+/** An event that was not accepted, and why; later ones of its cortex were not asked for. It is the one after `clock(db)[cortexId]`. */
 export interface Refusal {
   /** Undefined if the event is too broken to tell. */
   cortexId: string | undefined;
@@ -30,6 +30,8 @@ export interface Outcome {
   /** How far this log and the peer's now hold the same of each cortex. */
   shared: ReadonlyMap<string, number>;
 }
+
+export type Taking = ReturnType<typeof startTaking>;
 
 // Claimed of a cortex whose events are not wanted, or not any more.
 const ENOUGH = Number.MAX_SAFE_INTEGER;
@@ -56,11 +58,21 @@ export function startTaking(ours: Frontier, cortexes: (cortexId: string) => bool
     if (refused.length < MAX_CLOCK_ENTRIES) refused.push({ cortexId, error });
   };
 
+  const knownAnd = (others: Iterable<string>) =>
+    Object.fromEntries([...known, ...Array.from(others, (id) => [id, ENOUGH] as const)]);
+  const lacking = (theirs: Frontier): string[] =>
+    Object.keys(theirs).filter((id) => theirs[id]!.counter > (known.get(id) ?? 0) && isWanted(id));
+
   return {
     isWanted,
+    refuse,
+    lacking,
     shared: () => shared,
     /** What to tell the peer is here. */
-    known: () => Object.fromEntries([...known, ...[...left].map((id) => [id, ENOUGH] as const)]),
+    known: () => knownAnd(left),
+    /** The same, so that it answers with events of this cortex alone. */
+    knownBut: (cortexId: string, theirs: Frontier) =>
+      knownAnd([...left, ...Object.keys(theirs)].filter((id) => id !== cortexId)),
     /** A fork, or what may be one, is left: of what counts it beyond, nothing is taken. */
     compared(results: ReadonlyMap<string, Comparison>): void {
       shared = new Map([...shared, ...[...results].map(([id, one]) => [id, one.shared] as const)]);
@@ -73,9 +85,7 @@ export function startTaking(ours: Frontier, cortexes: (cortexId: string) => bool
     },
     /** To be told when the peer's frontier has been compared. */
     begin(theirs: Frontier): void {
-      for (const [id, { counter }] of Object.entries(theirs)) {
-        if (counter > (known.get(id) ?? 0) && isWanted(id)) total += counter - (known.get(id) ?? 0);
-      }
+      for (const id of lacking(theirs)) total += theirs[id]!.counter - (known.get(id) ?? 0);
     },
     take({ accepted, conflicts, shared: now }: Outcome, misread: readonly Misread[]): void {
       shared = now;
