@@ -138,6 +138,55 @@ describe.each(drivers)("on %s", (_name, open: () => Promise<any>) => {
     ]);
   });
 
+  test("what reads as no date is told of no row, and need not be where it does not change", async () => {
+    const { write, execute, told, rows } = await newWorld();
+    await execute("insert into notes (id, created_at) values ('n', 'soon')");
+    const changed = await write((tx) => tracked.update(tx, cortex, { views: 1 }, sql`true`));
+    expect(changed).toMatchObject([{ data: { views: { from: 0, to: 1 } } }]);
+    const wrong = { code: "INVALID_ROW", field: "at" };
+    expect(await errorOf(() => write((tx) => tracked.adopt(tx, cortex, sql`true`)))).toMatchObject(wrong);
+    expect(await errorOf(() => write((tx) => tracked.delete(tx, cortex, sql`true`)))).toMatchObject(wrong);
+    const mend = () => write((tx) => tracked.update(tx, cortex, { at: null }, sql`true`));
+    expect(await errorOf(mend)).toMatchObject(wrong);
+    expect(await rows()).toHaveLength(1);
+    const without = track(notes, { traceId: ({ id }) => id, omit: ["at"] });
+    await write((tx) => without.update(tx, cortex, { at: null }, sql`true`));
+    await write((tx) => without.delete(tx, cortex, sql`true`));
+    expect((await told()).slice(1)).toMatchObject([
+      ["update", "n", {}],
+      ["purge", "n", { id: "n" }],
+    ]);
+  });
+
+  test("a column type that writes SQL may be omitted, and that it changed is told", async () => {
+    const vector = customType<{ data: number[]; driverData: any }>({
+      dataType: () => "blob",
+      toDriver: (value) => sql`unhex(${Buffer.from(value).toString("hex")})`,
+      fromDriver: (value) => [...new Uint8Array(value)],
+    });
+    const places = sqliteTable("places", {
+      id: text("id").primaryKey(),
+      name: text("name"),
+      at: vector("at"),
+    });
+    const { write, told, rows } = await newWorld(
+      "create table places (id text primary key, name text, at blob)",
+    );
+    const trackedPlaces = track(places, { traceId: ({ id }) => id, omit: ["at"] });
+    await write((tx) => trackedPlaces.insert(tx, cortex, { id: "p", at: [1, 2] }));
+    await write((tx) => trackedPlaces.update(tx, cortex, { at: [1, 2] }, sql`true`));
+    await write((tx) => trackedPlaces.update(tx, cortex, { name: "Home" }, sql`true`));
+    await write((tx) => trackedPlaces.update(tx, cortex, { at: [1, 3] }, sql`true`));
+    expect((await told()).slice(1)).toEqual([
+      ["update", "p", { name: { from: null, to: "Home" } }],
+      ["update", "p", {}],
+    ]);
+    expect(await rows(places)).toEqual([{ id: "p", name: "Home", at: [1, 3] }]);
+    const all = track(places, { traceId: ({ id }) => id });
+    const insert = () => write((tx) => all.insert(tx, cortex, { id: "q", at: [1] }));
+    expect(await errorOf(insert)).toMatchObject({ code: "INVALID_ROW", field: "at" });
+  });
+
   test("a soft delete is trash and recover, a delete a purge with the row as it was", async () => {
     const { write, told, rows } = await newWorld();
     await write((tx) => tracked.insert(tx, cortex, { id: "n" }));
@@ -256,6 +305,25 @@ describe.each(drivers)("on %s", (_name, open: () => Promise<any>) => {
         ["purge", "78/1970-01-01T00:00:01.000Z"],
         ["purge", "78/1970-01-01T00:00:02.000Z"],
       ]);
+    });
+
+    test("an integer that JavaScript rounds writes to no other row", async () => {
+      const { write, execute, rows, events } = await newWorld(
+        "create table big (id integer primary key, s text)",
+      );
+      await execute("insert into big values (9007199254740992, 'a'), (9007199254740993, 'b')");
+      const big = sqliteTable("big", { id: integer("id").primaryKey(), s: text("s") });
+      const trackedBig = track(big, { traceId: ({ id }) => `${id}` });
+      const error = await errorOf(() =>
+        write((tx) => trackedBig.update(tx, cortex, { s: "c" }, eq(big.s, "b"))),
+      );
+      expect(error).toBeInstanceOf(Error);
+      await execute("update big set id = id - 9007199254740991");
+      expect(await rows(big)).toEqual([
+        { id: 1, s: "a" },
+        { id: 2, s: "b" },
+      ]);
+      expect(await events()).toEqual([]);
     });
 
     test("a table without one is refused, and so are rows that share a NULL", async () => {
@@ -575,6 +643,71 @@ describe.each(drivers)("on %s", (_name, open: () => Promise<any>) => {
       const [purged] = await write((tx) => tracked.delete(tx, cortex, sql`true`));
       await write((tx) => tracked.restore(tx, cortex, purged!));
       expect(await rows(places)).toEqual([{ id: new Point(1, 2), at: new Point(3, 4) }]);
+    });
+
+    test("a column that is of another type since takes the value that it has in the new one, or none", async () => {
+      const types = {
+        boolean: integer("c", { mode: "boolean" }),
+        number: integer("c"),
+        date: integer("c", { mode: "timestamp" }),
+        text: text("c"),
+        bytes: blob("c", { mode: "buffer" }),
+        bigint: blob("c", { mode: "bigint" }),
+      };
+      type Type = keyof typeof types;
+      const { write, execute, rows } = await newWorld("create table typed (id integer primary key, c)");
+      const tableOf = (type: Type) =>
+        sqliteTable("typed", { id: integer("id").primaryKey(), c: types[type] });
+      const trackedAs = (type: Type) =>
+        track(tableOf(type), { traceId: ({ id }) => `${id}` }) as ReturnType<typeof track<any>>;
+      const restored = async (from: Type, to: Type, value: unknown, options?: object) => {
+        const created = await write((tx) => trackedAs(from).insert(tx, cortex, { id: 1, c: value }));
+        const error: any = await errorOf(() =>
+          write((tx) => trackedAs(to).restore(tx, cortex, created, options)),
+        );
+        const [row] = await rows(tableOf(error ? from : to));
+        await execute("delete from typed");
+        return error ? [error.code, ...error.path] : row.c;
+      };
+      expect(await restored("number", "date", 5)).toEqual(new Date(5000));
+      expect(await restored("number", "boolean", 1)).toBe(true);
+      expect(await restored("boolean", "number", true)).toBe(1);
+      expect(await restored("number", "text", 12)).toBe("12");
+      expect(await restored("bigint", "number", 5n)).toBe(5);
+      const lost: [Type, Type, unknown][] = [
+        ["text", "date", "soon"],
+        ["text", "number", "many"],
+        ["text", "bytes", "no base64"],
+        ["text", "bigint", "many"],
+        ["text", "boolean", "no"],
+        ["date", "number", new Date(5000)],
+        ["number", "bytes", 5],
+        ["number", "bigint", 5],
+      ];
+      for (const [from, to, value] of lost) {
+        expect([from, to, await restored(from, to, value)]).toEqual([from, to, ["INVALID_DATA", "c"]]);
+      }
+      expect(await restored("text", "number", "many", { values: { c: 7 } })).toBe(7);
+    });
+
+    test("text that a numeric column holds is not turned into nothing", async () => {
+      const { write, execute, rows } = await newWorld();
+      await execute("insert into notes (id, ratio) values ('n', 'much')");
+      const [adopted] = await write((tx) => tracked.adopt(tx, cortex, sql`true`));
+      const restore = () => write((tx) => tracked.restore(tx, cortex, adopted!));
+      expect(await errorOf(restore)).toMatchObject({ code: "INVALID_DATA", path: ["ratio"] });
+      expect(await rows()).toMatchObject([{ ratio: "much" }]);
+    });
+
+    test("an event of another table is refused, and writes nothing", async () => {
+      const { write, rows, events } = await newWorld();
+      const others = track(notes, { traceId: ({ id }) => `other:${id}` });
+      const [other] = await write((tx) => others.insert(tx, cortex, [{ id: "n" }]));
+      await write((tx) => others.delete(tx, cortex, sql`true`));
+      const restore = () => write((tx) => tracked.restore(tx, cortex, other!));
+      expect(await errorOf(restore)).toMatchObject({ code: "INVALID_TRACE_ID" });
+      expect(await rows()).toEqual([]);
+      expect(await events()).toHaveLength(2);
     });
 
     test("says so where the event is not in the log, or the log does not know the row", async () => {

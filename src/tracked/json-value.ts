@@ -15,37 +15,80 @@ export function jsonOf(value: unknown): unknown {
   return isBytes(value) ? base64Of(value) : value;
 }
 
-/** A value of a column, so that `valueFromJson` can bring it back. */
+/** A value of a column, so that `valueFromJson` can bring it back. @throws InputError `INVALID_ROW`. */
 export function columnJson(column: SQLiteColumn, value: unknown, field: string): unknown {
+  const json = tellable(column, value);
+  if (json !== undefined) return json;
+  const problem = isNoDate(value)
+    ? "is no date: SQLite's CURRENT_TIMESTAMP is text, where a timestamp in an integer column is unixepoch()"
+    : "has a column type that writes SQL, which no event can hold";
+  throw new InputError("INVALID_ROW", field, problem);
+}
+
+/** Undefined if no event can hold it. */
+function tellable(column: SQLiteColumn, value: unknown): unknown {
   if (value === undefined || value === null) return null;
   const kind = kindOf(column);
   if (kind === "json") return asStored(value);
-  return kind === "custom" ? driverJson(column, value, field) : jsonOf(value);
+  if (kind === "custom") return driverJson(column, value);
+  return isNoDate(value) ? undefined : jsonOf(value);
+}
+
+function isNoDate(value: unknown): boolean {
+  return value instanceof Date && Number.isNaN(value.getTime());
 }
 
 /** Whether two values of a column are the same: what they are, not which object. */
-export function sameValue(column: SQLiteColumn, a: unknown, b: unknown, field: string): boolean {
+export function sameValue(column: SQLiteColumn, a: unknown, b: unknown): boolean {
   // A type that encrypts gives the driver another value each time, and bytes may be many.
   if (Object.is(a, b)) return true;
   if (isBytes(a) && isBytes(b) && kindOf(column) !== "custom") return sameBytes(a, b);
-  return sameJson(columnJson(column, a, field), columnJson(column, b, field));
+  return sameJson(comparable(column, a), comparable(column, b));
 }
 
-/** A value of the log as the column's own again. */
-export function valueFromJson(column: SQLiteColumn, json: unknown): unknown {
+function comparable(column: SQLiteColumn, value: unknown): unknown {
+  const json = tellable(column, value);
+  return json === undefined ? [asStored(value)] : json;
+}
+
+/**
+ * A value of the log as the column's own again, also where the column was a plain number once, or a boolean.
+ *
+ * @throws InputError `INVALID_DATA`: the column is of another type since, or held what is none of its own.
+ */
+export function valueFromJson(column: SQLiteColumn, json: unknown, field: string): unknown {
+  if (json === null) return null;
   const kind = kindOf(column);
-  if (kind === "custom" && json !== null) return column.mapFromDriverValue(driverValue(json) as never);
-  if (typeof json !== "string") return json;
-  if (kind === "date") return new Date(json);
-  if (kind === "bigint") return BigInt(json);
-  if (kind === "buffer") return bytesOf(json);
-  if (kind === "number") return numberOf(json);
-  return json;
+  if (kind === "json") return json;
+  if (kind === "custom") return column.mapFromDriverValue(driverValue(json) as never);
+  const value = typeof json === "string" ? valueOfText(kind, json) : valueOfNumber(column, kind, json);
+  if (value !== undefined && !isNoDate(value)) return value;
+  const problem = "of the event is of another type than the column has: give a value in `values`";
+  throw new InputError("INVALID_DATA", "data", problem, [field]);
 }
 
-/** The two majors of Drizzle say it in other words: `date` and `object date`. */
+function valueOfText(kind: string | undefined, text: string): unknown {
+  if (kind === "date") return new Date(text);
+  if (kind === "bigint") return /^-?\d+$/.test(text) ? BigInt(text) : undefined;
+  if (kind === "buffer") return BASE64.test(text) ? bytesOf(text) : undefined;
+  if (kind === "number") return numberOf(text);
+  return kind === "boolean" ? undefined : text;
+}
+
+function valueOfNumber(column: SQLiteColumn, kind: string | undefined, json: unknown): unknown {
+  if (kind === "boolean" && typeof json === "boolean") return json;
+  if (typeof json !== "number" && typeof json !== "boolean") return undefined;
+  const number = Number(json);
+  if (kind === "number") return number;
+  if (kind === "date" || kind === "boolean") return column.mapFromDriverValue(number as never);
+  return kind === undefined ? String(number) : undefined;
+}
+
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+
+/** The two majors of Drizzle say it in other words: `date` and `object date`. Undefined for text. */
 function kindOf({ dataType }: SQLiteColumn): string | undefined {
-  return /custom|json|date|bigint|buffer|number/.exec(dataType)?.[0];
+  return /custom|json|date|bigint|buffer|boolean|number/.exec(dataType)?.[0];
 }
 
 /** As the database has it after JSON.stringify. */
@@ -55,11 +98,9 @@ function asStored(value: unknown): unknown {
 }
 
 /** A class of the app's may be anything; what its column gives the driver is one of SQLite's five types. */
-function driverJson(column: SQLiteColumn, value: unknown, field: string): unknown {
+function driverJson(column: SQLiteColumn, value: unknown): unknown {
   const given = column.mapToDriverValue(value);
-  if (is(given, SQL)) {
-    throw new InputError("INVALID_ROW", field, "has a column type that writes SQL, which no event can hold");
-  }
+  if (is(given, SQL)) return undefined;
   if (typeof given === "bigint") return { bigint: String(given) };
   return isBytes(given) ? { base64: base64Of(given) } : jsonOf(given);
 }
@@ -73,7 +114,7 @@ function driverValue(json: unknown): unknown {
 function numberOf(text: string): unknown {
   // Not every driver takes it as a parameter.
   if (/^-?Infinity$/.test(text)) return sql.raw(text.replace("Infinity", "9e999"));
-  return /^-?\d+$/.test(text) ? BigInt(text) : Number(text);
+  return /^-?\d+$/.test(text) ? BigInt(text) : undefined;
 }
 
 // A function takes only so many arguments.

@@ -68,5 +68,5 @@ function purged({ actions, traceId, recorded }: Definition, row: Row): RowMutati
 
 /** The columns that differ, also those that the log is not told: that they changed it is. */
 function changedColumns({ columns }: Definition, before: Row, after: Row): Columns {
-  return columns.filter(([key, column]) => !sameValue(column, before[key], after[key], key));
+  return columns.filter(([key, column]) => !sameValue(column, before[key], after[key]));
 }

@@ -5,7 +5,7 @@ import type { Steps } from "../steps.js";
 import type { Definition } from "./definition.js";
 import { readHistory } from "./history.js";
 import { valueFromJson } from "./json-value.js";
-import type { Row } from "./row-data.js";
+import type { Columns, Row } from "./row-data.js";
 import { insertValues, keyText, type Pair, selectByKeys, updateRows } from "./rows.js";
 
 interface Place {
@@ -28,11 +28,24 @@ export function checkedPlace(event: unknown): Place {
 /** Writes the row of a trace as it was: where there is one now, over it, and otherwise anew. */
 export function* writeBack(tx: Transaction, definition: Definition, place: Place, fill: Row): Steps<Pair[]> {
   const { then, now } = yield* readHistory(tx, definition, place.traceId, place.id);
-  const values = { ...fill, ...valuesOf(definition, then) };
-  const current = yield* currentRow(tx, definition, valuesOf(definition, now ?? then));
-  if (!current || definition.traceId(current) !== place.traceId) {
-    return yield* insertValues(tx, definition, [values]);
-  }
+  const values = { ...valuesOf(definition.recorded, without(then, Object.keys(fill))), ...fill };
+  const current = yield* currentRow(tx, definition, valuesOf(definition.key, now ?? then));
+  const pairs =
+    current && definition.traceId(current) === place.traceId
+      ? yield* writeOver(tx, definition, current, values)
+      : yield* insertValues(tx, definition, [values]);
+  for (const { after } of pairs) if (after) checkTrace(definition, after, place);
+  return pairs;
+}
+
+/** Another table's event may hold columns that this one has, too. */
+function checkTrace({ traceId }: Definition, row: Row, place: Place): void {
+  if (traceId(row) === place.traceId) return;
+  const problem = "is not that of the row: the event is another table's, or `traceId` has changed since";
+  throw new InputError("INVALID_TRACE_ID", "event.traceId", problem);
+}
+
+function* writeOver(tx: Transaction, definition: Definition, current: Row, values: Row): Steps<Pair[]> {
   // Only a key that differs moves the row.
   const sameKey = keyText(definition, { ...current, ...values }) === keyText(definition, current);
   const set = sameKey
@@ -51,9 +64,9 @@ function* currentRow(tx: Transaction, definition: Definition, key: Row): Steps<R
 }
 
 /** What the log tells of a row, for Drizzle. Columns that are gone since are left out, and those that are computed. */
-function valuesOf({ recorded }: Definition, data: Row): Row {
-  const writable = recorded.filter(([key, { generated }]) => !generated && Object.hasOwn(data, key));
-  return Object.fromEntries(writable.map(([key, column]) => [key, valueFromJson(column, data[key])]));
+function valuesOf(columns: Columns, data: Row): Row {
+  const writable = columns.filter(([key, { generated }]) => !generated && Object.hasOwn(data, key));
+  return Object.fromEntries(writable.map(([key, column]) => [key, valueFromJson(column, data[key], key)]));
 }
 
 function without(row: Row, keys: readonly string[]): Row {

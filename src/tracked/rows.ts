@@ -135,7 +135,14 @@ export function* selectByKeys(
 
 /** The primary key of a row, to tell rows apart. */
 export function keyText({ key }: Definition, row: Row): string {
-  return JSON.stringify(key.map(([name, column]) => columnJson(column, row[name], name)));
+  const values = key.map(([name, column]) => columnJson(column, row[name], name));
+  const rounded = values.findIndex((value) => Number.isInteger(value) && !Number.isSafeInteger(value));
+  if (rounded < 0) return JSON.stringify(values);
+  throw new InputError(
+    "INVALID_ROW",
+    key[rounded]![0],
+    "is an integer past 2^53, which may be another row's",
+  );
 }
 
 function hasKeyOf({ key }: Definition, rows: readonly Row[]): SQL {

@@ -29,7 +29,7 @@ export type ActionsOf<T extends SQLiteTable, O extends PropertyKey, N> = {
 };
 
 export interface RestoreOptions<T extends SQLiteTable> extends ChangeOptions {
-  /** Values of columns that the log does not tell: omitted ones, and such as came later. */
+  /** Values of columns that the log does not tell: omitted ones, and such as came later. They go before what it tells. */
   values?: UpdateValues<T>;
 }
 
@@ -87,7 +87,8 @@ export interface TrackedTable<
    * that is gone is inserted again, and the change is an event like any other. Columns that the log does not tell stay as
    * they are; of a row that was gone they take their `values` here, or their defaults. Never deletes.
    *
-   * @throws TrackError `NOT_IN_LOG`, `NO_ROW`; and as `insert` does. Nothing was written.
+   * @throws TrackError `NOT_IN_LOG`, `NO_ROW`; InputError `INVALID_DATA`, `INVALID_TRACE_ID`: a value does not fit its
+   * column any more, the event is another table's; and as `insert` does. Nothing was written.
    */
   restore<X extends Transaction>(
     tx: X,
