@@ -23,7 +23,7 @@ import { checkedSource, type ULIDSource } from "./ulid.js";
 export interface AppendOptions<A extends Actions = Action> extends EventLimits {
   /** Default `events`. */
   table?: EventsTable<A>;
-  /** A number in [0, 1), for the salt in a proof. Default: cryptographic, drawn from a pool. */
+  /** A number in [0, 1), for the salt of a proof: `appendQuery` makes none. Default: cryptographic, drawn from a pool. */
   randomness?: () => number;
 }
 

@@ -62,8 +62,8 @@ const PIECE = 2 ** 18;
  * the app's queries. If the log has moved on, the insert fails, and all with it: see `hasMovedOn`.
  *
  * The insert comes first: so it sees the log as it was before the app's queries, whatever they do to it, and takes
- * the lock for writing at once. As its error SQLite tells a path of JSON that is none, in words of ours: a value of
- * NULL would fail in the words of any constraint, also one that a query of the app's has met.
+ * the lock for writing at once. It fails by a JSON path that is none, which SQLite quotes: words of ours. A NULL would
+ * fail as any constraint does, also one that a query of the app's has met.
  */
 export async function runAtomically(
   db: BatchDatabase,

@@ -20,13 +20,17 @@ export const conflictErrorCodes = [
 export type ConflictErrorCode = (typeof conflictErrorCodes)[number];
 
 /**
- * The log holds another event in the place of the one to append: under the same id (`ID_CONFLICT`), for the same
- * idempotency key (`KEY_CONFLICT`), or under the same cortex and counter (`FORK`). Or it lacks what the event
- * builds on (`GAP`): the cortex's event before it, or one that its clock has counted. Or, on `accept`, the event was
- * altered, or comes after another history of its cortex than the log's (`BROKEN_CHAIN`); `verify` says no
- * (`SIGNATURE`). Or it is of a cortex more than the log can count (`TOO_MANY_CORTEXES`): the 257th, and on `accept` the
- * 256th, a place that is left to one that writes here. `id` and `cortexId` are the refused event's, `existingId` is the one in the log or in the same
- * batch; an id that was yet to be made is undefined. Nothing was written.
+ * The log does not take the event. Nothing was written.
+ * - `ID_CONFLICT`, `KEY_CONFLICT`, `FORK`: it holds another event under the same id, for the same idempotency key, or
+ *   under the same cortex and counter.
+ * - `GAP`: it lacks what the event builds on: the cortex's event before it, or one that its clock has counted.
+ * - `BROKEN_CHAIN`, `SIGNATURE`, on `accept`: the event was altered or comes after another history of its cortex than
+ *   the log's; `verify` says no.
+ * - `TOO_MANY_CORTEXES`: it is of the 257th cortex; on `accept` of the 256th, a place that is left to one that writes
+ *   here.
+ *
+ * `id` and `cortexId` are the refused event's, `existingId` is that of the one in the log or in the same batch. An id
+ * that was yet to be made is undefined.
  */
 export class ConflictError extends Error {
   override readonly name = "ConflictError";

@@ -13,7 +13,7 @@ export interface TailOptions<A extends Actions = Action> extends FeedOptions<A> 
   signal?: AbortSignal;
   /**
    * How long to wait between two looks for what was committed elsewhere, in milliseconds. Default 100; 1,000 where
-   * the database is not local.
+   * the driver is asynchronous and not @libsql/client's on a file or in memory.
    */
   interval?: number;
 }

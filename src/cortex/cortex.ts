@@ -92,11 +92,12 @@ type QueriesFor<A extends Actions, Q extends readonly BatchQuery[]> = Q | ((even
 type ResultsOf<Q extends readonly BatchQuery[]> = { -readonly [K in keyof Q]: Q[K]["_"]["result"] };
 
 /**
- * A writer: one node of the federation, which stamps its events from the log itself: any number of
- * processes may open the same cortex. Where it left the log it remembers, and checks with every append.
+ * A writer: one node of the federation. It stamps its events from the log itself, so any number of processes may
+ * open the same cortex. Where it left the log it remembers, and checks with every append.
  *
  * @throws InputError `INVALID_CORTEX_ID`, `INVALID_ORIGIN`, `INVALID_DRIFT`, `INVALID_NOW`, `INVALID_RANDOMNESS`,
- * `INVALID_MAX_DATA_BYTES`, `INVALID_LIFECYCLE`, `INVALID_SCHEMA`, `INVALID_TABLE`.
+ * `INVALID_MAX_DATA_BYTES`, `INVALID_LIFECYCLE`, `INVALID_SCHEMA`, `INVALID_FUNCTION` (`sign`), `INVALID_TABLE`,
+ * `INVALID_OPTIONS`.
  */
 export function openCortex<A extends Actions = Action, const S extends Schemas = Schemas>(
   options: CortexOptions<A, S> & { schemas: S },

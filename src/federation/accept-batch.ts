@@ -71,7 +71,7 @@ function* attemptOnce(
   table: EventsTable<any>,
   { batch, bound, judging: { verify, shared: before }, extent }: Page,
 ): Steps<Outcome> {
-  // First of all: what is read after it is as the log was then, if that is still the last one in the end.
+  // Read first: if the log still ends with it afterwards, all that was read is of one moment.
   const last = yield* readLast(db, table);
   let isSure = false;
   const insert: Insert = function* (_, log, rows) {

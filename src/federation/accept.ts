@@ -48,12 +48,11 @@ export interface Accepted<A extends Actions = Action> {
  * Takes events from a peer into the log: all or none, in the order given, which must be causal. An event that
  * is there already is a `duplicate`, so pages may overlap, come twice or from several peers.
  *
- * Nothing is trusted. An event must be as valid as for `append` and have a clock (`NO_CLOCK`); it must be its
- * cortex's next one and everything its clock has counted must be there (`GAP`). It must have its proof (`NO_PROOF`): by
- * that it is as it was written, after the same events of its cortex as this log holds (`BROKEN_CHAIN`); with `verify`
- * it must be signed, too (`SIGNATURE`). A clock counts 256 cortexes, and
- * the last place is for a cortex that writes here: what would be the log's 256th is refused
- * (`TOO_MANY_CORTEXES`).
+ * Nothing is trusted. An event must be as valid as for `append` and have a clock (`NO_CLOCK`). It must be its
+ * cortex's next one, and everything its clock has counted must be there (`GAP`). It must have its proof (`NO_PROOF`): by
+ * that it is as it was written, after the same events of its cortex as this log holds (`BROKEN_CHAIN`). With `verify`
+ * it must be signed, too (`SIGNATURE`). A clock counts 256 cortexes, and the last place is for a cortex that writes
+ * here: what would be the log's 256th is refused (`TOO_MANY_CORTEXES`).
  *
  * @throws InputError synchronously, before any SQL runs.
  * @throws ConflictError `GAP`, `FORK`, `BROKEN_CHAIN`, `SIGNATURE`, `ID_CONFLICT`, `KEY_CONFLICT`,

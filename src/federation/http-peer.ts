@@ -34,8 +34,8 @@ const MAX_HASH_BYTES = 2 ** 10;
  * that answers first is the one that must answer always (`PEER_CHANGED`); keep its id and pass it as `cortexId` to
  * hold it to that across restarts.
  *
- * @throws InputError `INVALID_URL`, `INVALID_CORTEX_ID`, `INVALID_LIMIT`, `INVALID_TIMEOUT`, `INVALID_FUNCTION`:
- * when it is made.
+ * @throws InputError `INVALID_URL`, `INVALID_CORTEX_ID`, `INVALID_LIMIT`, `INVALID_TIMEOUT`, `INVALID_FUNCTION`,
+ * `INVALID_OPTIONS` (`headers`): when it is made.
  * @throws PeerError from its functions; and what `fetch` throws.
  */
 export function httpPeer(

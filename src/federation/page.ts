@@ -11,7 +11,7 @@ export interface Misread {
   error: InputError;
 }
 
-/** Valid events in the order of the page, but of no cortex any that comes after one that is not valid. */
+/** Valid events in the order of the page. Of a cortex none comes after one that is not valid. */
 export interface Piece {
   batch: EncodedEvent[];
   misread: Misread[];

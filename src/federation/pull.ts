@@ -62,6 +62,7 @@ export interface PullOptions<A extends Actions = Action> extends ReadOptions<A>,
  * A page for which the peer answers `BODY_TOO_LARGE` is asked for again with a tenth of the events; a single event
  * for which it does is refused as `DATA_TOO_LARGE`.
  *
+ * @throws InputError, as a rejection: the arguments are not valid, or the peer's answer is none (`INVALID_PEER`).
  * @throws the signal's reason, and what the peer or the database throws. Accepted pages stay.
  */
 export async function pull<A extends Actions = Action>(

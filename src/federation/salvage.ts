@@ -50,7 +50,8 @@ interface Writer {
  * may write on. A salvaged event comes after all that the new log holds of its trace, so look at the traces that both
  * histories have changed. The cortex should have no `lifecycle` and no `schemas`: what is refused ends it.
  *
- * @throws InputError `INVALID_CORTEX_ID`: the old log has events of this cortex, so it is not a new one.
+ * @throws InputError, as a rejection: the arguments are not valid, or the old log has events of this cortex, so it is
+ * not a new one (`INVALID_CORTEX_ID`).
  * @throws the signal's reason, and what the cortex, a database or the transaction throws. Earlier pages stay.
  */
 export async function salvage<A extends Actions = Action>(

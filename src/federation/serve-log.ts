@@ -35,7 +35,8 @@ const TURN_CHARACTERS = 2 ** 19;
 /**
  * Serves a log to peers, as a standard `Request` → `Response` function: `GET …/frontier`; `GET …/hash?cortex=…&counter=…`,
  * which answers `{ hash }`, null where the log holds no such event; and `POST …/missing` with `{ clock, limit }` as
- * JSON, which answers with a page of events in the JSON form, one a line. It only reads: each side pulls. An error of the database is thrown, for the server around it to log.
+ * JSON, which answers with a page of events in the JSON form, one a line. It only reads: each side pulls. An error of
+ * the database is thrown, for the server around it to log.
  *
  * An `authorize` that needs the request's body reads that of `request.clone()`; one that takes the body itself
  * away is told so by an InputError `INVALID_AUTHORIZE`, thrown likewise.

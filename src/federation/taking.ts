@@ -35,7 +35,7 @@ export type Taking = ReturnType<typeof startTaking>;
 
 // Claimed of a cortex whose events are not wanted, or not any more.
 const ENOUGH = Number.MAX_SAFE_INTEGER;
-// Of how many, for a question has a bound, too.
+// The most of these: a question has a bound, too.
 const MAX_LEFT = 1000;
 
 /** What a pull has taken so far, and what it still wants. */
@@ -109,8 +109,8 @@ export function startTaking(ours: Frontier, cortexes: (cortexId: string) => bool
 }
 
 /**
- * Cortexes that are counted further than the logs are known to hold the same of them, and than the events before
- * bring: the peer has come to more of them meanwhile than when it was asked.
+ * Cortexes of which an event counts more than the logs are known to hold alike, and more than the batch brings before
+ * it: the peer has got more of them since it told its frontier.
  */
 export function uncompared(batch: readonly EncodedEvent[], shared: ReadonlyMap<string, number>): string[] {
   const reached = new Map(shared);

@@ -4,7 +4,10 @@ import { monotonicNow } from "../real-time.js";
 import { checkMilliseconds, checkSignal, pause } from "../wait.js";
 
 export interface WriteOptions {
-  /** How long to wait for the turn and for other processes, in milliseconds from the call. Default 10,000. */
+  /**
+   * How long to wait for the turn and for other processes, in milliseconds from the call. Default that of `openLibsql`
+   * on a file; elsewhere 10,000.
+   */
   deadline?: number;
   /** Stops the waiting; it does not cut a transaction short. */
   signal?: AbortSignal;

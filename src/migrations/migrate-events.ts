@@ -15,8 +15,8 @@ const DEADLINE = 10_000;
 
 /**
  * Makes the tables of the log and of its consumers, the indexes and triggers, or what is missing of them: all or
- * nothing, and nothing when it is run again. Several processes may run it at once. It records itself as Drizzle's `migrate` does with this package's
- * `migrationsFolder` and `migrationsTable`, so either may follow the other. On a table that another tool made, such
+ * nothing, and nothing when it is run again. Several processes may run it at once. It records itself as Drizzle's
+ * `migrate` does with this package's `migrationsFolder` and `migrationsTable`, so either may follow the other. On a table that another tool made, such
  * as `drizzle-kit push`, it adds the indexes and triggers that are missing and records nothing; the table of consumers
  * is then that tool's to make, too.
  *

@@ -15,7 +15,7 @@ import type { TrackedTable } from "./tracked-table.js";
  * again, and no row is changed a second time.
  *
  * @throws InputError `INVALID_TABLE` (no Drizzle table, or one without a primary key), `INVALID_OPTIONS`,
- * `INVALID_FUNCTION`, `INVALID_ACTION`.
+ * `UNKNOWN_FIELD`, `INVALID_FUNCTION`, `INVALID_ACTION`.
  */
 export function track<
   T extends SQLiteTable,
