@@ -51,7 +51,7 @@ export function httpPeer(
   const request = async (path: string, init: RequestInit, { signal }: TimeLimit): Promise<Body> => {
     const fetch = given ?? globalThis.fetch;
     // Not "error", which Workers do not take.
-    const answer = fetch(urlOf(path), { ...init, signal, redirect: "manual" });
+    const answer = fetch(urlOf(path), { ...init, ...NOT_KEPT, signal, redirect: "manual" });
     const response = await unlessAborted(Promise.resolve(answer), signal);
     checkResponse(response);
     try {
@@ -104,6 +104,9 @@ export function httpPeer(
     },
   };
 }
+
+// Next.js 14 keeps answers where it is not told. Workers made for a date before 2024-11-11 refuse to be.
+const NOT_KEPT: RequestInit = "cache" in Object(globalThis.Request?.prototype) ? { cache: "no-store" } : {};
 
 /** The cortex that answers. Throws PeerError unless the status is right, and the cortex the one expected, if there is one. */
 function answeringIn({ ok, status, headers }: Response, expected: string | undefined): string {
