@@ -1,6 +1,6 @@
 import { type BatchDatabase, checkBatchDatabase } from "../atomic-batch.js";
 import type { ConflictError } from "../conflict.js";
-import { checkDatabase, checkTransaction, type Database, type Transaction } from "../database.js";
+import { checkDatabase, type Database } from "../database.js";
 import { driftBound } from "../drift.js";
 import {
   type Action,
@@ -14,12 +14,13 @@ import { checkedOptions, checkFunction, InputError } from "../input-error.js";
 import type { ReadOptions } from "../read.js";
 import type { EventsTable } from "../schema.js";
 import { checkLimit } from "../select.js";
-import { inTurn, isPending } from "../steps.js";
+import { inTurn } from "../steps.js";
 import { tableOf } from "../table.js";
 import type { VectorClock } from "../vector-clock.js";
 import { checkSignal, nextTurn } from "../wait.js";
 import { type Accepted, acceptAll, type Verify } from "./accept.js";
 import { acceptAtomically } from "./accept-batch.js";
+import { committed, type Transact } from "./caller-transaction.js";
 import { checkedFrontier, compareAll } from "./compare.js";
 import { pageOf, piecesOf } from "./page.js";
 import { checkedPeer, type Later, type Peer } from "./peer.js";
@@ -188,7 +189,7 @@ function checkedPull(db: Database, options: PullOptions<any> | undefined) {
   else if (transaction !== undefined) checkFunction(transaction, "INVALID_FUNCTION", "transaction");
   if (maxDataBytes !== undefined) checkMaxDataBytes(maxDataBytes);
   const limits: EventLimits = maxDataBytes === undefined ? {} : { maxDataBytes };
-  const transact = (transaction ?? db.transaction.bind(db)) as Transact;
+  const transact = (transaction ?? db.transaction.bind(db)) as Transact<Accepted<any>[]>;
   const log = tableOf({ table });
   const patience = signal ? { signal } : {};
   return {
@@ -213,33 +214,24 @@ function isD1(db: Database): boolean {
   return typeof prepare === "function" && typeof batch === "function" && transaction === undefined;
 }
 
-type Transact = (write: (tx: Transaction) => Later<Accepted<any>[]>) => Later<Accepted<any>[]>;
-
-/** Accepts the batch in a transaction of the caller's, whose answer tells that it was committed. */
+/** Accepts the batch in a transaction of the caller's. */
 async function acceptIn(
-  transaction: Transact,
+  transaction: Transact<Accepted<any>[]>,
   table: EventsTable<any>,
   batch: readonly EncodedEvent[],
   before: ReadonlyMap<string, number>,
   verify: Verify | undefined,
 ): Promise<Outcome> {
-  let last: Outcome | undefined;
-  const answer = await transaction((tx) => {
-    checkTransaction(tx);
+  let outcome!: Outcome;
+  await committed(transaction, (tx) => {
     // Anew in each run, for a transaction may be run again.
     const [conflicts, shared]: [ConflictError[], Map<string, number>] = [[], new Map(before)];
     const refuse = (error: ConflictError) => void conflicts.push(error);
-    const keep = (accepted: Accepted<any>[]) => {
-      last = { accepted, conflicts, shared };
+    return inTurn(tx, function* () {
+      const accepted = yield* acceptAll(tx, table, batch, driftBound({}), { verify, refuse, shared });
+      outcome = { accepted, conflicts, shared };
       return accepted;
-    };
-    const judging = { verify, refuse, shared };
-    const outcome = inTurn(tx, () => acceptAll(tx, table, batch, driftBound({}), judging)) as Later<
-      Accepted<any>[]
-    >;
-    return isPending(outcome) ? outcome.then(keep) : keep(outcome);
+    }) as Later<Accepted<any>[]>;
   });
-  if (last !== undefined && answer === last.accepted) return last;
-  const problem = "must run the function that it is given, and answer with its result";
-  throw new InputError("INVALID_FUNCTION", "transaction", problem);
+  return outcome;
 }

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { append } from "../append.js";
-import { checkDatabase, checkTransaction, type Database, type Transaction } from "../database.js";
+import { checkDatabase, type Database, type Transaction } from "../database.js";
 import { type Action, type Actions, MAX_TEXT, type StoredEvent } from "../event.js";
 import { feed } from "../feed.js";
 import { checkULID } from "../field.js";
@@ -11,6 +11,7 @@ import { checkLimit } from "../select.js";
 import { done, isPending, run, type Steps } from "../steps.js";
 import { tableOf } from "../table.js";
 import { checkSignal, disregard, nextTurn } from "../wait.js";
+import { committed, type Transact } from "./caller-transaction.js";
 import type { Later } from "./peer.js";
 
 export interface SalvageOptions<A extends Actions = Action> extends ReadOptions<A> {
@@ -78,36 +79,16 @@ export async function salvage<A extends Actions = Action>(
     const page: StoredEvent<any>[] = await feed(oldDb, { table: oldTable, after, limit });
     const last = page.at(-1);
     if (!last) return report;
-    const { salvaged, copied, present } = await salvageIn(transaction, table, writer, page);
+    const { salvaged, copied, present } = await committed(
+      transaction,
+      (tx) => run(tx, salvagePage(tx, table, writer, page)) as Later<SalvageReport>,
+    );
     report.salvaged += salvaged;
     report.copied += copied;
     report.present += present;
     after = last;
     await nextTurn();
   }
-}
-
-type Transact = (write: (tx: Transaction) => Later<SalvageReport>) => Later<SalvageReport>;
-
-async function salvageIn(
-  transaction: Transact,
-  table: EventsTable<any>,
-  writer: Writer,
-  page: readonly StoredEvent<any>[],
-): Promise<SalvageReport> {
-  let last: SalvageReport | undefined;
-  const keep = (report: SalvageReport) => {
-    last = report;
-    return report;
-  };
-  const answer = await transaction((tx) => {
-    checkTransaction(tx);
-    const report = run(tx, salvagePage(tx, table, writer, page)) as Later<SalvageReport>;
-    return isPending(report) ? report.then(keep) : keep(report);
-  });
-  if (last !== undefined && answer === last) return last;
-  const problem = "must run the function that it is given, and answer with its result";
-  throw new InputError("INVALID_FUNCTION", "transaction", problem);
 }
 
 function* salvagePage(
@@ -176,7 +157,7 @@ function checkedSalvage(
   if (transaction !== undefined) checkFunction(transaction, "INVALID_FUNCTION", "transaction");
   return {
     ...{ signal, limit, table: tableOf({ table }), oldTable: tableOf({ table: oldTable }) },
-    transaction: (transaction ?? newDb.transaction.bind(newDb)) as Transact,
+    transaction: (transaction ?? newDb.transaction.bind(newDb)) as Transact<SalvageReport>,
     writer: checkedWriter(cortex),
   };
 }
