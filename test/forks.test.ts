@@ -4,6 +4,8 @@ import {
   type Action,
   append,
   clock,
+  createEventsTable,
+  events,
   feed,
   frontier,
   type Mutation,
@@ -21,6 +23,7 @@ import {
   salvage,
   serveLog,
 } from "drizzle-event-log/federation";
+import { migrateEvents } from "drizzle-event-log/migrations";
 import { drizzle } from "drizzle-orm/better-sqlite3";
 import { describe, expect, test } from "vitest";
 import { errorOf, event, ids, openSqlite } from "./fixture.js";
@@ -375,6 +378,20 @@ describe("salvage", () => {
       ...{ name: "InputError", code: "INVALID_CORTEX_ID", field: "cortex.id" },
     });
     expect(everything(fresh)).toEqual(before);
+  });
+
+  test("by a cortex of another log than the new one is refused, and nothing is written", async () => {
+    const { old, fresh, cortex } = await mended();
+    const audit = createEventsTable("audit");
+    migrateEvents(fresh.db, { table: audit });
+    const before = everything(fresh);
+    const options = { table: audit, oldTable: events };
+    expect(await errorOf(() => salvage(old.db, fresh.db, cortex, options))).toMatchObject({
+      ...{ name: "InputError", code: "INVALID_TABLE", field: "cortex" },
+    });
+    expect(everything(fresh)).toEqual(before);
+    const own = openCortex<Action>({ id: newULID(), origin: "salvage", table: audit });
+    expect(await salvage(old.db, fresh.db, own, options)).toEqual({ salvaged: 5, copied: 1, present: 0 });
   });
 
   test.each([null, {}, { id: "x", append() {} }, { id: A }, 7])("%j is no cortex", async (cortex) => {

@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm";
+import { getTableName, sql } from "drizzle-orm";
 import { append } from "../append.js";
 import { checkDatabase, type Database, type Transaction } from "../database.js";
 import { type Action, type Actions, MAX_TEXT, type StoredEvent } from "../event.js";
@@ -37,6 +37,8 @@ export interface SalvageReport {
 /** As `openCortex` makes it. */
 interface Writer {
   readonly id: string;
+  /** The log that it writes to. */
+  readonly table?: EventsTable<any>;
   append(tx: any, mutations: any): unknown;
 }
 
@@ -155,22 +157,27 @@ function checkedSalvage(
   checkSignal(signal);
   checkLimit(limit);
   if (transaction !== undefined) checkFunction(transaction, "INVALID_FUNCTION", "transaction");
+  const log = tableOf({ table });
   return {
-    ...{ signal, limit, table: tableOf({ table }), oldTable: tableOf({ table: oldTable }) },
+    ...{ signal, limit, table: log, oldTable: tableOf({ table: oldTable }) },
     transaction: (transaction ?? newDb.transaction.bind(newDb)) as Transact<SalvageReport>,
-    writer: checkedWriter(cortex),
+    writer: checkedWriter(cortex, log),
   };
 }
 
 /** The cortex's id and function, read once. */
-function checkedWriter(cortex: unknown): Writer {
-  const { id, append } = reading("cortex", () => {
-    const { id, append } = Object(cortex) as Partial<Writer>;
-    return { id, append };
+function checkedWriter(cortex: unknown, log: EventsTable<any>): Writer {
+  const { id, append, table } = reading("cortex", () => {
+    const { id, append, table } = Object(cortex) as Partial<Writer>;
+    return { id, append, table };
   });
   checkULID(id, "INVALID_CORTEX_ID", "cortex.id");
   if (typeof append !== "function") {
     throw new InputError("INVALID_FUNCTION", "cortex", `must be a cortex, got ${shapeOf(cortex)}`);
+  }
+  if (table !== undefined && getTableName(tableOf({ table })) !== getTableName(log)) {
+    const problem = "is of another log than the new one: give both the same `table`";
+    throw new InputError("INVALID_TABLE", "cortex", problem);
   }
   return { id, append: (...args) => Reflect.apply(append, cortex, args) };
 }

@@ -88,7 +88,8 @@ const STATUSES: Partial<Record<PeerErrorCode, number>> = { TIMEOUT: 408, BODY_TO
 
 function refuseTakenBody(request: Request): void {
   if (request.bodyUsed || request.body?.locked) {
-    const problem = "has taken the request's body away: let it read that of request.clone()";
+    const problem =
+      "or what ran before it has taken the request's body away: let it read that of request.clone()";
     throw new InputError("INVALID_AUTHORIZE", "authorize", problem);
   }
 }
