@@ -18,9 +18,9 @@ type Transition = [
 ];
 
 /**
- * The heads of these traces. A state is "none" unless asked for. It follows from the transition with the greatest id;
- * but if others were made in the knowledge of that one, from the greatest of those, and so on: an id of the future
- * does not decide over what was done about it. So logs with the same events agree on it.
+ * The heads of these traces. A state is "none" unless asked for. It follows from the transition with the greatest id.
+ * If others were made knowing of that one, the greatest of those decides, and so on: an id of the future does not
+ * outweigh what was done about it. So logs with the same events agree on it.
  */
 export function* readHeads(
   tx: Database,
