@@ -68,7 +68,7 @@ export function valueFromJson(column: SQLiteColumn, json: unknown, field: string
 }
 
 function valueOfText(kind: string | undefined, text: string): unknown {
-  if (kind === "date") return new Date(text);
+  if (kind === "date") return ISO.test(text) ? new Date(text) : undefined;
   if (kind === "bigint") return /^-?\d+$/.test(text) ? BigInt(text) : undefined;
   if (kind === "buffer") return BASE64.test(text) ? bytesOf(text) : undefined;
   if (kind === "number") return numberOf(text);
@@ -84,6 +84,8 @@ function valueOfNumber(column: SQLiteColumn, kind: string | undefined, json: unk
   return kind === undefined ? String(number) : undefined;
 }
 
+// As toISOString writes it. To "5", JavaScript would find a month.
+const ISO = /^([+-]\d\d)?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
 /** The two majors of Drizzle say it in other words: `date` and `object date`. Undefined for text. */
