@@ -28,7 +28,8 @@ export function fold<State, A extends Actions = Action>(
   reducer: Reducer<State, A>,
   initial: State,
   options?: UpcastOptions<A>,
-): State {
+  // By NoInfer an initial 0 makes the state a number, also with a reducer that is a constant.
+): NoInfer<State> {
   const step = stepOf(reducer, checkedOptions(options));
   const isList = reading("events", () => typeof Object(events)[Symbol.iterator] === "function");
   if (!isList || typeof events === "string") {
@@ -54,7 +55,7 @@ export function stateAt<D extends Database, State, A extends Actions = Action>(
   reducer: Reducer<State, NoInfer<A>>,
   initial: State,
   options?: UpcastOptions<NoInfer<A>> & ReadOptions<A>,
-): Result<D, State> {
+): Result<D, NoInfer<State>> {
   checkDatabase(db);
   checkName(traceId, "INVALID_TRACE_ID", "traceId");
   const counts = asOfFilter(asOf);

@@ -7,6 +7,7 @@ import {
   fold,
   forTrace,
   type Reducer,
+  type StoredEvent,
   stateAt,
   ulidFactory,
 } from "drizzle-event-log";
@@ -282,6 +283,15 @@ test("stateAt is the fold over the part of the history that counts, for any hist
     ),
     { numRuns: 50 },
   );
+});
+
+test("a reducer that is a constant compiles with any initial state of its kind", () => {
+  const count = { create: (n: number) => n + 1 };
+  const { db } = openSqlite();
+  expectTypeOf(fold([] as StoredEvent[], count, 0)).toEqualTypeOf<number>();
+  expectTypeOf(stateAt(db, "t", { seq: 1 }, count, 0)).toEqualTypeOf<number>();
+  // @ts-expect-error no number
+  expect(fold([], count, "")).toBe("");
 });
 
 test("a table of the app's own actions types the state's events", () => {

@@ -2,6 +2,7 @@
 import {
   type Action,
   createEventsTable,
+  feed,
   fold,
   forTrace,
   openCortex,
@@ -130,6 +131,24 @@ export function optionsAreThoseOfTheTable() {
   track(notes, { traceId: () => "t", softDelete: "deletedAt" });
   // @ts-expect-error not a table
   track({}, { traceId: () => "t" });
+}
+
+export async function aLogOfSeveralTables(libsql: LibSQLDatabase) {
+  const orgs = sqliteTable("orgs", { id: text("id").primaryKey(), name: text("name").notNull() });
+  const trackedOrgs = track(orgs, { traceId: ({ id }) => id, actions: { create: "OrgAdded" } });
+  const table = createEventsTable<TrackedActions<typeof trackedNotes | typeof trackedOrgs>>();
+  const upcasters = { OrgAdded: () => ({ id: "o", name: "" }) };
+  for (const event of await feed(libsql, { table, actions: ["create", "OrgAdded"], upcasters })) {
+    if (event.action === "OrgAdded") expectTypeOf(event.data.name).toEqualTypeOf<string>();
+    if (event.action === "create") expectTypeOf(event.data.title).toEqualTypeOf<string>();
+    // @ts-expect-error of which table?
+    if (event.action === "purge") event.data.title;
+    if (event.action === "purge" && "title" in event.data) event.data.title;
+  }
+  const titled = { OrgAdded: (_: string, { data }: { data: { name: string } }) => data.name };
+  expectTypeOf(await stateAt(libsql, "o", { seq: 1 }, titled, "", { table })).toEqualTypeOf<string>();
+  // @ts-expect-error no such action
+  feed(libsql, { table, actions: ["NoteAdded"] });
 }
 
 export function namesOfItsOwn(libsql: LibSQLDatabase, sqlite: BetterSQLite3Database) {

@@ -7,6 +7,7 @@ export { TrackError, type TrackErrorCode, trackErrorCodes } from "./track-error.
 export type {
   ActionsOf,
   InsertValues,
+  JoinedActions,
   RestoreOptions,
   TrackedActions,
   TrackedEvent,

@@ -136,6 +136,12 @@ type Created<T extends SQLiteTable, O extends PropertyKey, N> = Extract<
   { action: NameOf<N, "create"> }
 >;
 
-/** The actions of a tracked table, for an events table that is typed by them. */
-export type TrackedActions<K> =
-  K extends TrackedTable<infer T, infer O, infer N> ? ActionsOf<T, O, N> : never;
+/** The actions of a tracked table, or of several (`typeof a | typeof b`), for an events table that is typed by them. */
+export type TrackedActions<K> = JoinedActions<
+  K extends TrackedTable<infer T, infer O, infer N> ? ActionsOf<T, O, N> : never
+>;
+
+/** Of an action that several tables have, the data is that of any. */
+export type JoinedActions<Each> = {
+  [K in Each extends unknown ? keyof Each : never]: Each extends { [key in K]: infer Data } ? Data : never;
+};
