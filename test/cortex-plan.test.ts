@@ -1,14 +1,7 @@
 import { clock, drifted, openCortex, ulidFactory } from "drizzle-event-log";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ALPHA, BETA, drivers, event, type Libsql, seeded } from "./fixture.js";
-import { capture, indexesIn } from "./plan.js";
-
-const ID = "events_id_unique";
-const TRACE = "events_trace_id_id_index";
-const PLACE = "events_cortex_id_counter_unique";
-
-const KEY = "events_idempotency_key_cortex_id_unique";
-const PRIMARY = "INTEGER PRIMARY KEY";
+import { capture, ID, indexesIn, KEY, PLACE, PRIMARY, TRACE } from "./plan.js";
 
 const SIZE = 3000;
 const makeId = ulidFactory({ now: () => Date.UTC(2026, 0), randomness: seeded(1) });

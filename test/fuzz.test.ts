@@ -11,6 +11,7 @@ import * as tracked from "drizzle-event-log/tracked";
 import { eq, sql } from "drizzle-orm";
 import { blob, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { errorCodes } from "./error-codes.js";
 import { ALPHA, BETA, openLibsql, openSqlite, seeded } from "./fixture.js";
 import { CallbackFault, garbage, isPlain, nearly, type Random, SECRET, sparing } from "./garbage.js";
 
@@ -599,22 +600,9 @@ for (const door of Object.values(doors)) {
   for (const [name, value] of Object.entries(door)) exported.set(name, value);
 }
 
-const codes: Record<string, readonly string[]> = {
-  InputError: root.inputErrorCodes,
-  ConflictError: root.conflictErrorCodes,
-  TraceError: root.traceErrorCodes,
-  TrackError: tracked.trackErrorCodes,
-  CursorError: root.cursorErrorCodes,
-  ConsumerError: root.consumerErrorCodes,
-  MigrationError: root.migrationErrorCodes,
-  PeerError: federation.peerErrorCodes,
-  DeadlineError: libsql.deadlineErrorCodes,
-  LibsqlFileError: libsql.libsqlFileErrorCodes,
-};
-
 function isTyped(error: any): boolean {
-  const isOurs = Object.keys(codes).some((name) => error instanceof (exported.get(name) as any));
-  return isOurs && codes[error.name]!.includes(error.code) && !error.message.includes(SECRET);
+  const isOurs = Object.keys(errorCodes).some((name) => error instanceof (exported.get(name) as any));
+  return isOurs && errorCodes[error.name]!.includes(error.code) && !error.message.includes(SECRET);
 }
 
 function isConstraint(error: any): boolean {
@@ -765,7 +753,7 @@ for (const [name, recipe] of Object.entries(recipes)) {
     test(`${name} is an error of its name`, () => {
       const { prototype } = exported.get(name) as { prototype: unknown };
       expect(prototype).toBeInstanceOf(Error);
-      expect(codes[name]?.length).toBeGreaterThan(0);
+      expect(errorCodes[name]?.length).toBeGreaterThan(0);
     });
   } else {
     test.skipIf(name in libsql && !process.env.FUZZ_LIBSQL).each(["libsql", "better-sqlite3"])(

@@ -1,6 +1,14 @@
 import { append, type NewEvent } from "drizzle-event-log";
 import type { drivers, Libsql, Statement } from "./fixture.js";
 
+/** What a plan names: the primary key and the indexes. */
+export const PRIMARY = "INTEGER PRIMARY KEY";
+export const ID = "events_id_unique";
+export const TRACE = "events_trace_id_id_index";
+export const PLACE = "events_cortex_id_counter_unique";
+export const KEY = "events_idempotency_key_cortex_id_unique";
+export const ACTOR = "events_actor_index";
+
 type Query = readonly [name: string, run: (db: Libsql) => unknown, ...rest: unknown[]];
 
 /** The statements that each query runs on a log, by its name, and how SQLite plans a statement. */

@@ -16,14 +16,7 @@ import {
 import { and, eq, gt } from "drizzle-orm";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ALPHA, BETA, drivers, event, type Libsql, seeded } from "./fixture.js";
-import { capture, indexesIn } from "./plan.js";
-
-const PRIMARY = "INTEGER PRIMARY KEY";
-const ID = "events_id_unique";
-const TRACE = "events_trace_id_id_index";
-const PLACE = "events_cortex_id_counter_unique";
-const KEY = "events_idempotency_key_cortex_id_unique";
-const ACTOR = "events_actor_index";
+import { ACTOR, capture, ID, indexesIn, KEY, PLACE, PRIMARY, TRACE } from "./plan.js";
 
 const SIZE = 4000;
 const makeId = ulidFactory({ now: () => Date.UTC(2026, 0), randomness: seeded(1) });
