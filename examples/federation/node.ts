@@ -4,12 +4,12 @@ import type { AddressInfo } from "node:net";
 import {
   createEventsTable,
   type Event,
-  feed,
   fold,
   formatEvent,
   forTrace,
   newULID,
   openCortex,
+  pages,
 } from "drizzle-event-log";
 import { httpPeer, pull, salvage, serveLog } from "drizzle-event-log/federation";
 import { type LibsqlDatabase, openLibsql, writeTransaction } from "drizzle-event-log/libsql";
@@ -69,8 +69,9 @@ export function mend(old: Node, { db, cortex }: Node) {
     transaction: (append) =>
       writeTransaction(db, async (tx) => {
         const report = await append(tx);
-        const salvaged = await feed(tx, { table: log, cortexId: cortex.id, limit: 1_000_000 });
-        for (const { traceId } of salvaged) await setNote(tx, traceId);
+        for await (const page of pages(tx, { table: log, cortexId: cortex.id })) {
+          for (const { traceId } of page) await setNote(tx, traceId);
+        }
         return report;
       }),
   });
@@ -86,7 +87,8 @@ async function setNote(tx: Tx, id: string): Promise<void> {
 
 /** How many events a log has, and a hash over them that is the same for the same events. */
 export async function summary({ db }: Node) {
-  const lines = (await feed(db, { table: log, limit: 1_000_000 })).map((event) => formatEvent(event));
+  const lines: string[] = [];
+  for await (const page of pages(db, { table: log })) lines.push(...page.map((event) => formatEvent(event)));
   const hash = createHash("sha256").update(lines.sort().join("\n")).digest("hex");
   return {
     count: lines.length,
