@@ -645,6 +645,19 @@ describe.each(drivers)("on %s", (_name, open: () => Promise<any>) => {
       expect(await rows(places)).toEqual([{ id: new Point(1, 2), at: new Point(3, 4) }]);
     });
 
+    test("`values` are for a row that is gone: of one that is there, what the log does not tell stays as it is", async () => {
+      const { write, rows } = await newWorld();
+      const created = await write((tx) => tracked.insert(tx, cortex, { id: "n", secret: "s3cret" }));
+      await write((tx) => tracked.update(tx, cortex, { views: 1 }, sql`true`));
+      const values = { secret: "" };
+      const restore = () => write((tx) => tracked.restore(tx, cortex, created, { values }));
+      await restore();
+      expect(await rows()).toMatchObject([{ views: 0, secret: "s3cret" }]);
+      await write((tx) => tracked.delete(tx, cortex, sql`true`));
+      await restore();
+      expect(await rows()).toMatchObject([{ views: 0, secret: "" }]);
+    });
+
     test("a column that is of another type since takes the value that it has in the new one, or none", async () => {
       const types = {
         boolean: integer("c", { mode: "boolean" }),

@@ -28,11 +28,15 @@ export function checkedPlace(event: unknown): Place {
 /** Writes the row of a trace as it was: where there is one now, over it, and otherwise anew. */
 export function* writeBack(tx: Transaction, definition: Definition, place: Place, fill: Row): Steps<Pair[]> {
   const { then, now } = yield* readHistory(tx, definition, place.traceId, place.id);
-  const values = { ...valuesOf(definition.recorded, without(then, Object.keys(fill))), ...fill };
+  const told = definition.recorded.filter(([key]) => Object.hasOwn(then, key));
+  const taken = told.filter(([key]) => !Object.hasOwn(fill, key));
+  const values = { ...valuesOf(taken, then), ...fill };
+  // What the log does not tell of a row that is there stays: it may be newer than what is given for one that is gone.
+  const untold = Object.keys(fill).filter((key) => !told.some(([name]) => name === key));
   const current = yield* currentRow(tx, definition, valuesOf(definition.key, now ?? then));
   const pairs =
     current && definition.traceId(current) === place.traceId
-      ? yield* writeOver(tx, definition, current, values)
+      ? yield* writeOver(tx, definition, current, without(values, untold))
       : yield* insertValues(tx, definition, [values]);
   for (const { after } of pairs) if (after) checkTrace(definition, after, place);
   return pairs;

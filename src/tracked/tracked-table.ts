@@ -29,7 +29,10 @@ export type ActionsOf<T extends SQLiteTable, O extends PropertyKey, N> = {
 };
 
 export interface RestoreOptions<T extends SQLiteTable> extends ChangeOptions {
-  /** Values of columns that the log does not tell: omitted ones, and such as came later. They go before what it tells. */
+  /**
+   * For a row that is gone, values of columns that the log does not tell: omitted ones, and such as came later. Of columns that
+   * it tells they go before what it does, also in a row that is there.
+   */
   values?: UpdateValues<T>;
 }
 
