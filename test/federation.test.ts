@@ -331,7 +331,7 @@ describe.each(DRIVERS)("missing on %s", (driver) => {
     const { db: other } = await open(driver);
     const progress: PullReport[] = [];
     await pull(other, databasePeer(db), { onProgress: (now) => progress.push(now) });
-    expect(progress.map(({ stored }) => stored)).toEqual([page.length, 2 * page.length, 40, 40]);
+    expect(progress.map(({ stored }) => stored)).toEqual([page.length, 2 * page.length, 40]);
     expect(await contents(other)).toEqual(await contents(db));
   });
 
@@ -446,9 +446,9 @@ describe("pull", () => {
       limit: 2,
       onProgress: (now) => progress.push(now),
     });
-    const expected = [2, 4, 5, 5].map((stored) => ({ stored, duplicates: 0, refused: [], total: 5 }));
+    const expected = [2, 4, 5].map((stored) => ({ stored, duplicates: 0, refused: [], total: 5 }));
     expect(progress).toEqual(expected);
-    expect(report).toEqual(expected[3]);
+    expect(report).toEqual(expected[2]);
   });
 
   test("aborted after any page it keeps what it has, and the next pull brings the rest", async () => {
@@ -481,10 +481,9 @@ describe("pull", () => {
         ...peer,
         async missing(known, limit, signal) {
           const page = await peer.missing(known, limit, signal);
-          if (pages++ < 5) {
-            await source.write("late");
-            await target.write("own");
-          }
+          pages++;
+          await source.write("late");
+          await target.write("own");
           return page;
         },
       },
@@ -494,7 +493,7 @@ describe("pull", () => {
     await pull(target.db, peer);
     await pull(source.db, databasePeer(target.db));
     expect(await contents(target.db)).toEqual(await contents(source.db));
-    expect(await clock(target.db)).toEqual({ [cortexId(0)]: 8, [cortexId(1)]: 5 });
+    expect(await clock(target.db)).toEqual({ [cortexId(0)]: 3 + pages, [cortexId(1)]: pages });
   });
 
   test("an event goes from node to node without its cortex being there", async () => {

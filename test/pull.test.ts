@@ -73,6 +73,26 @@ test("many pulls at once, from the same and from other peers, each end with all 
   expect(clock(target.db)).toEqual({ [cortexId(1)]: 30, [cortexId(2)]: 60, [cortexId(3)]: 30 });
 });
 
+test("a peer that never stops writing ends the pull with all that it had", async () => {
+  const [source, target] = [openNode(1), openNode(2)];
+  source.write(25);
+  const peer = databasePeer(source.db);
+  for (const had of [25, 29]) {
+    let asked = 0;
+    const busy: Peer = {
+      ...peer,
+      missing(known, limit, signal) {
+        if (++asked > 100) throw new Error("pulled for ever");
+        source.write(1);
+        return peer.missing(known, limit, signal);
+      },
+    };
+    const report = await pull(target.db, busy, { limit: 10 });
+    expect(report.refused).toEqual([]);
+    expect(clock(target.db)[cortexId(1)]).toBeGreaterThanOrEqual(had);
+  }
+});
+
 test("an answer that is too large is asked for in smaller pages, and all of it comes", async () => {
   const [source, target] = [openNode(1), openNode(2)];
   source.write(30, "😀".repeat(2500));

@@ -49,9 +49,9 @@ export interface PullOptions<A extends Actions = Action> extends ReadOptions<A>,
 }
 
 /**
- * Brings all that a peer has and this log lacks into this log, a page per transaction. Interrupted, it goes on
+ * Brings all that a peer has when it is asked, and this log lacks, into this log, a page per transaction. Interrupted, it goes on
  * from the log itself the next time; the peer may come by its events in any way, and keeps nothing of this. Pulls
- * into one log may overlap: each ends when the log has all that its peer has.
+ * into one log may overlap: each ends when the log has all that its peer had.
  *
  * First the two logs are compared. Where they hold different histories of a cortex it has forked: told in `refused`
  * as a ConflictError `FORK` with `agreed`, the last counter at which they are the same, by every pull until it is
@@ -113,8 +113,10 @@ export async function pull<A extends Actions = Action>(
       if (taking.isFull()) break;
     }
     await onProgress?.(taking.report());
-    // A page that brought nothing would come again.
-    const isLast = answer.page.length === 0 && !answer.tooLarge;
+    // While a peer writes, it always has some more. A page that brought nothing would come again.
+    const { length } = answer.page;
+    const isLast =
+      !answer.tooLarge && (length === 0 || (length < limit && taking.lacking(theirs).length === 0));
     if (isLast || taking.place() === before || taking.isFull()) {
       await compareAgain(await servedOtherwise());
       return taking.report();
