@@ -490,6 +490,13 @@ describe("checkLog", () => {
       ],
     ],
     [
+      "in other signs, as Turso Database keeps it",
+      [
+        ["<> -1", "!= - 1"],
+        ["branched = 1", "branched == 1"],
+      ],
+    ],
+    [
       "with comments and IF NOT EXISTS",
       [
         ["CREATE TABLE", "create table if not exists /* ; ( */"],

@@ -6,8 +6,12 @@ export function wordsOf(sql: string): string[] {
 const WORD =
   /\s+|--[^\n]*|\/\*[\s\S]*?\*\/|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|'(?:[^']|'')*'|[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*|\d[\w.]*|<>|<=|>=|[!=]=|\|\||./g;
 
+/** Turso Database keeps a statement in its own signs. */
+const SIGNS: Record<string, string> = { "!=": "<>", "==": "=" };
+
 function plain(word: string): string {
   if (word.startsWith("'")) return word;
+  if (SIGNS[word]) return SIGNS[word];
   const quote = word[0] === "[" ? "]" : word[0]!;
   const isQuoted = word.length > 1 && `"\`]`.includes(quote);
   return (isQuoted ? word.slice(1, -1).replaceAll(quote + quote, quote) : word).toLowerCase();

@@ -3,6 +3,7 @@ import { consuming, notConsuming } from "./consuming.js";
 import { cortex } from "./cortex.js";
 import { cortexBatches, trips } from "./cortex-batch.js";
 import { type Log, migrationFor } from "./log.js";
+import { migrating } from "./migrating.js";
 import { reading } from "./reading.js";
 import { tracked, trackedBatches } from "./tracked.js";
 import { transactions } from "./transactions.js";
@@ -28,7 +29,7 @@ export async function keepPromises(
   const { transaction, db, ...counted } = log;
   await log.close();
   const promises: Record<string, (log: any) => unknown> = {
-    ...{ ...writing, ...reading, ...queries },
+    ...{ ...writing, ...reading, ...queries, ...migrating },
     ...(typeof db.batch === "function" ? { ...batches, ...cortexBatches, ...trackedBatches } : {}),
     ...(counted.trips ? trips : {}),
     ...(transaction ? { ...transactions, ...cortex, ...tracked, ...consuming } : notConsuming),

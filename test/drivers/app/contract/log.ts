@@ -113,9 +113,10 @@ export function messagesOf(error: unknown): string {
 }
 
 /** Takes away what a log before has left. */
-export const DROPS = ["notes", "events", "consumers", "other", "other_consumers"].map(
-  (table) => `drop table if exists ${table}`,
-);
+export const DROPS = [
+  ...["notes", "events", "consumers", "other", "other_consumers"],
+  ...["made", "made_consumers", "__event_log_migrations_made"],
+].map((table) => `drop table if exists ${table}`);
 
 const consumersOf = (table: string) => (table === "events" ? "consumers" : `${table}_consumers`);
 
