@@ -11,7 +11,7 @@ export const COLUMNS: readonly string[] = [
   ...["id", "action", "trace_id", "cortex_id", "origin", "actor", "timestamp", "proof"],
   ...["data", "meta", "vclock", "idempotency_key", "counter", "branched"],
 ];
-export const COLUMN_LIST = sql.raw(COLUMNS.join(", "));
+const COLUMN_LIST = sql.raw(COLUMNS.join(", "));
 
 /** In the order of `COLUMNS`. */
 export function valuesOf({ event: e, proof, data, meta, vclock, counter, branched }: EncodedEvent) {
@@ -137,7 +137,7 @@ function selectRows(rows: readonly unknown[][]): SQL {
 }
 
 /** The seq of the event with this id, for drivers that do not tell what they wrote. */
-export function* seqOf(
+function* seqOf(
   tx: Database,
   table: EventsTable<any>,
   id: string,
