@@ -434,6 +434,16 @@ describe.each(drivers)("on %s", (_name, open: () => Promise<any>) => {
       expect((await events()).map(({ traceId }) => traceId)).toEqual(["note:good"]);
     });
 
+    test("no row of an insert goes by another key, or away, without a word", async () => {
+      const { write, rows, events } = await newWorld(
+        "create trigger a after insert on notes begin update notes set id = lower(id) where id = new.id; end",
+      );
+      const insert = () => write((tx) => tracked.insert(tx, cortex, [{ id: "a" }, { id: "B" }]));
+      expect(await errorOf(insert)).toMatchObject({ code: "NOT_INSERTED" });
+      expect(await rows()).toEqual([]);
+      expect(await events()).toEqual([]);
+    });
+
     test("a delete that one turns into a mark is trash, an update that one turns into a delete a purge", async () => {
       const { write, told } = await newWorld(
         `create trigger a before delete on notes begin

@@ -6,6 +6,7 @@ import { done, type Steps } from "../steps.js";
 import type { Definition } from "./definition.js";
 import { columnJson } from "./json-value.js";
 import type { Row } from "./row-data.js";
+import { TrackError } from "./track-error.js";
 
 /** How a row was before a statement, and after: undefined where it was not there. */
 export interface Pair {
@@ -51,9 +52,13 @@ export function* insertValues(
     const rows: Row[] = yield* done(queries(tx).insert(table).values(some).returning(returned).all());
     keys.push(...rows);
   }
-  // A trigger may have changed them since.
+  // A trigger may have changed them since; where it changed the key, nobody could say which row it is.
   const found = yield* selectByKeys(tx, definition, keys);
-  return keys.map((row) => ({ before: undefined, after: found.get(keyText(definition, row)) }));
+  return keys.map((row) => {
+    const after = found.get(keyText(definition, row));
+    if (after) return { before: undefined, after };
+    throw new TrackError("NOT_INSERTED");
+  });
 }
 
 /** Updates these rows, which are all for which `where` holds. */

@@ -4,8 +4,8 @@ export const trackErrorCodes = ["NOT_INSERTED", "NOT_IN_LOG", "NO_ROW"] as const
 export type TrackErrorCode = (typeof trackErrorCodes)[number];
 
 /**
- * The table and the log do not allow what was asked: the database took a row and kept none, as a trigger or a
- * conflict clause may say (`NOT_INSERTED`); the event to restore is not in the log (`NOT_IN_LOG`); or as of it, the
+ * The table and the log do not allow what was asked: the database took a row and kept none, or none by its key, as a
+ * trigger or a conflict clause may say (`NOT_INSERTED`); the event to restore is not in the log (`NOT_IN_LOG`); or as of it, the
  * log holds no row of the trace, for its `create` is not there (`NO_ROW`). Nothing was written.
  */
 export class TrackError extends Error {
@@ -17,7 +17,8 @@ export class TrackError extends Error {
 }
 
 const PROBLEMS: Record<TrackErrorCode, string> = {
-  NOT_INSERTED: "The database kept no row of the insert: a trigger or a conflict clause ignored it.",
+  NOT_INSERTED:
+    "The database kept no row of the insert by its key: a trigger or a conflict clause ignored or moved it.",
   NOT_IN_LOG: "The event is not in the log.",
   NO_ROW: "As of the event the log holds no row of the trace.",
 };
