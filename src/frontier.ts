@@ -15,9 +15,9 @@ import { tableOf } from "./table.js";
 export type Frontier = Readonly<Record<string, { readonly counter: number; readonly hash: string }>>;
 
 /**
- * All that this log has seen, as `clock` tells it, and with each counter the hash of the event there: two logs
- * with the same hash at a counter hold the same events of that cortex up to it. Reads three index entries and one
- * row per cortex, however long the log. Events without a clock do not count.
+ * All that this log has seen, as `clock` tells it, and with each counter the hash of the event there. Two logs with
+ * the same hash at a counter hold the same events of that cortex up to it. Reads three index entries and one row per
+ * cortex, however long the log. Events without a clock do not count.
  */
 export function frontier<D extends Database, A extends Actions>(
   db: D,

@@ -47,9 +47,9 @@ export function heads<D extends Database, A extends Actions = Action>(
 }
 
 /**
- * The traces that have several heads now, in the order of their ids. Looks, through an index of its own, only
- * at the traces that were ever branched by an event that did not follow on, whether or not they have been
- * merged since; their clocks are read, a piece at a time, until `limit` traces are found.
+ * The traces that have several heads now, in the order of their ids. It looks only at traces that an event ever
+ * branched by not following on, merged since or not: an index of its own has them. Their clocks are read, a piece at a
+ * time, until `limit` traces are found.
  *
  * @throws InputError `INVALID_CURSOR`, `INVALID_LIMIT`.
  */

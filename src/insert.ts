@@ -137,11 +137,7 @@ function selectRows(rows: readonly unknown[][]): SQL {
 }
 
 /** The seq of the event with this id, for drivers that do not tell what they wrote. */
-function* seqOf(
-  tx: Database,
-  table: EventsTable<any>,
-  id: string,
-): Steps<number | bigint | undefined> {
+function* seqOf(tx: Database, table: EventsTable<any>, id: string): Steps<number | bigint | undefined> {
   const [row] = yield* done(tx.values(sql`select seq from ${table} where id = ${id}`) as [number | bigint][]);
   return row?.[0];
 }

@@ -13,9 +13,10 @@ export interface LogProblem {
 }
 
 /**
- * The log's table is missing, or of another version of this package (`NOT_MIGRATED`; `cause` is the database's
- * refusal); a table of its name is there that is no log, or one that cannot be made right without losing what it
- * holds (`LOG_DIFFERS`, with the `problems`); or the folder of migrations is not there, as in a bundle (`NO_FOLDER`).
+ * - `NOT_MIGRATED`: the log's table is missing, or of another version of this package. `cause` is the database's refusal.
+ * - `LOG_DIFFERS`: a table of its name is no log, or one that cannot be made right without losing what it holds; see
+ *   `problems`.
+ * - `NO_FOLDER`: the folder of migrations is not there, as in a bundle.
  */
 export class MigrationError extends Error {
   override readonly name = "MigrationError";

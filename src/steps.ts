@@ -60,8 +60,8 @@ function goOn<T>(steps: Steps<T>, first: PromiseLike<unknown>): Promise<T> {
 const turns = new WeakMap<Database, PromiseLike<unknown>>();
 
 /**
- * Runs the steps when the earlier ones on this database or transaction are done, failed or not: an append looks at the log
- * and then inserts, and of two through Promise.all the second must see what the first has inserted.
+ * Runs the steps when the earlier ones on this database or transaction are done, failed or not. An append looks at the
+ * log and then inserts: of two through Promise.all the second must see what the first has inserted.
  */
 export function inTurn<X extends Database, T>(tx: X, steps: () => Steps<T>): Result<X, T> {
   const start = () => run(tx, steps());

@@ -14,8 +14,8 @@ export interface ULIDSource {
 }
 
 /**
- * A generator whose every id is greater than the one before, as text and as bytes: in one millisecond, or
- * when the clock steps back, it counts up, and a full random part carries into the time.
+ * A generator whose every id is greater than the one before, as text and as bytes. In one millisecond, or when the
+ * clock steps back, it counts up; a full random part carries into the time.
  * The promise holds per generator: ids of two generators are unique, not ordered.
  *
  * @throws InputError `INVALID_NOW`, `INVALID_RANDOMNESS`: the injected source is broken, or time ran out
@@ -65,8 +65,8 @@ export function ulidTime(id: string): number {
 }
 
 /**
- * As `ulidAfter`, in a log that several cortexes write to: to count up from `last` it takes a random step of up
- * to 2^60, for others may count up from that very id at the same time.
+ * As `ulidAfter`, in a log that several cortexes write to. To count up from `last` it takes a random step of up to
+ * 2^60: others may count up from that very id at the same time.
  */
 export function ulidBeyond(last: string, now: number, randomness: () => number): string {
   if (timePart(now) > last) return ulidAfter(last, now, randomness);

@@ -34,13 +34,13 @@ export interface Cortex<In extends Actions = Action, Out extends Actions = In> {
    * - `timestamp`: the time `now`.
    * - a proof, by which peers verify it: see docs/proof.md.
    *
-   * With an `idempotencyKey` a retry is safe: where this log holds an event of any cortex with that key and the
-   * same action, trace, data and actor, that event is the answer, and nothing is written; `expect` and
+   * With an `idempotencyKey` a retry is safe. Where this log holds an event of any cortex with that key and the
+   * same action, trace, data and actor, that event is the answer, and nothing is written. `expect` and
    * `lifecycle` are not asked again. Each mutation of a batch has its own key. Two logs that both took the request
    * before they met keep both events: a divergence.
    *
-   * @throws InputError synchronously, before any SQL runs; but after the look-up, as nothing is written, for an
-   * answer of `sign` that is none (`INVALID_SIGNATURE`), and for an `expect` of a trace that the batch changes before it
+   * @throws InputError synchronously, before any SQL runs. After the look-up, when nothing is written yet, for an answer
+   * of `sign` that is none (`INVALID_SIGNATURE`), and for an `expect` of a trace that the batch has changed before
    * (`INVALID_EXPECT`).
    * @throws TraceError `STALE_HEAD`, `LIFECYCLE`: nothing was written.
    * @throws ConflictError `KEY_CONFLICT`, `TOO_MANY_CORTEXES`: nothing was written.

@@ -15,9 +15,9 @@ type HashAt = (counter: number) => PromiseLike<string | undefined>;
 type Last = Frontier[string];
 
 /**
- * How far two logs hold the same history of a cortex: to the end of the shorter one, if their hashes are equal
- * there; otherwise it has forked after the last counter at which they are, which bisection finds, for equal hashes
- * mean that all before them is equal, too.
+ * How far two logs hold the same history of a cortex: to the end of the shorter one, if their hashes are equal there.
+ * Otherwise it has forked after the last counter at which they are. Bisection finds that one, for equal hashes mean
+ * that all before them is equal, too.
  *
  * Never a false fork: a hash at a counter stays what it is, however the logs move on meanwhile. One that is not there
  * is no difference.

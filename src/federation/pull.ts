@@ -53,9 +53,9 @@ export interface PullOptions<A extends Actions = Action> extends ReadOptions<A>,
  * from the log itself the next time; the peer may come by its events in any way, and keeps nothing of this. Pulls
  * into one log may overlap: each ends when the log has all that its peer had.
  *
- * First the two logs are compared. Where they hold different histories of a cortex it has forked: told in `refused`
- * as a ConflictError `FORK` with `agreed`, the last counter at which they are the same, by every pull until it is
- * mended (see `salvage`). From that peer nothing is taken that counts the cortex beyond it, whoever wrote it.
+ * First the two logs are compared. Where they hold different histories of a cortex it has forked. Every pull tells that
+ * in `refused`, until it is mended (see `salvage`): a ConflictError `FORK` with `agreed`, the last counter at which they
+ * are the same. From that peer nothing is taken that counts the cortex beyond it, whoever wrote it.
  *
  * An event that is refused (see `accept`) ends the pull of its cortex and of what builds on it, not of what comes
  * before it nor of others: see `refused` in the report. A peer is left when it has had 256 refused.

@@ -44,8 +44,8 @@ interface Writer {
 
 /**
  * Mends a fork: what only the old log has is appended to the new one, in the order in which it arrived there, by
- * a cortex that was made for this. Action, trace, actor, data and meta stay; the old event's id becomes the
- * idempotency key, so it can be run again, also when it was cut off, and by several machines that have held the
+ * a cortex that was made for this. Action, trace, actor, data and meta stay. The old event's id becomes the
+ * idempotency key: so it can be run again, also when it was cut off, and by several machines that have held the
  * same history. Id, timestamp, clock, origin and cortex are new ones: the new log has not seen the old history
  * happen. Events without a clock are local, belong to no history that could fork, and are copied whole.
  *

@@ -33,10 +33,11 @@ const PAGE_BYTES = 2 ** 22;
 const TURN_CHARACTERS = 2 ** 19;
 
 /**
- * Serves a log to peers, as a standard `Request` → `Response` function: `GET …/frontier`; `GET …/hash?cortex=…&counter=…`,
- * which answers `{ hash }`, null where the log holds no such event; and `POST …/missing` with `{ clock, limit }` as
- * JSON, which answers with a page of events in the JSON form, one a line. It only reads: each side pulls. An error of
- * the database is thrown, for the server around it to log.
+ * Serves a log to peers, as a standard `Request` → `Response` function. It only reads: each side pulls. An error of the
+ * database is thrown, for the server around it to log.
+ * - `GET …/frontier` answers with the frontier.
+ * - `GET …/hash?cortex=…&counter=…` answers `{ hash }`, null where the log holds no such event.
+ * - `POST …/missing` with `{ clock, limit }` as JSON answers with a page of events in the JSON form, one a line.
  *
  * An `authorize` that needs the request's body reads that of `request.clone()`; one that takes the body itself
  * away is told so by an InputError `INVALID_AUTHORIZE`, thrown likewise.

@@ -39,14 +39,14 @@ const SAVEPOINT = "event_log_shared";
 const gathering = new WeakMap<Client, Write[]>();
 
 /**
- * `writeTransaction` for many short writes at once: those that wait for their turn share one transaction, and so
- * one commit, which is most of what a small write takes where it waits for the disk (group commit; DeWitt et al.,
- * "Implementation Techniques for Main Memory Database Systems", 1984).
+ * `writeTransaction` for many short writes at once. Those that wait for their turn share one transaction, and so one
+ * commit: most of what a small write takes, where it waits for the disk (group commit; DeWitt et al., "Implementation
+ * Techniques for Main Memory Database Systems", 1984).
  *
  * Each is all or nothing by itself, and is answered when the commit is done. In the transaction they run one
  * after another, each seeing what those before it wrote; what throws takes back its own writes only. Where one ends
  * the transaction, does not settle within 5 seconds, or makes the commit fail by a constraint, the others run again
- * without it: `write` must have no effect outside the transaction, and has to await everything it starts in it.
+ * without it. So `write` must have no effect outside the transaction, and has to await everything it starts in it.
  * One that takes long holds up the answers of others.
  *
  * On a database that is not a file opened by `openLibsql`, it is `writeTransaction`.

@@ -9,7 +9,7 @@ import { retryWhole } from "./retry-whole.js";
  *
  * On a file that `openLibsql` opened, `write` runs once, and an error of its own is thrown on as it is. Elsewhere,
  * while the database is busy, the *whole* function is run again after a short, random pause: it must have no
- * effect outside the transaction; a client of `createClient` on a file is reconnected, which ends other
+ * effect outside the transaction. A client of `createClient` on a file is reconnected, which ends other
  * transactions that are open on it.
  *
  * Not to be called from inside `write`: it would wait for itself, until the deadline.

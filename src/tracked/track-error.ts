@@ -4,9 +4,11 @@ export const trackErrorCodes = ["NOT_INSERTED", "NOT_IN_LOG", "NO_ROW"] as const
 export type TrackErrorCode = (typeof trackErrorCodes)[number];
 
 /**
- * The table and the log do not allow what was asked: the database took a row and kept none, or none by its key, as a
- * trigger or a conflict clause may say (`NOT_INSERTED`); the event to restore is not in the log (`NOT_IN_LOG`); or as of it, the
- * log holds no row of the trace, for its `create` is not there (`NO_ROW`). Nothing was written.
+ * The table and the log do not allow what was asked. Nothing was written.
+ * - `NOT_INSERTED`: the database took a row and kept none, or none by its key, as a trigger or a conflict clause may
+ *   say.
+ * - `NOT_IN_LOG`: the event to restore is not in the log.
+ * - `NO_ROW`: as of the event, the log holds no row of the trace, for its `create` is not there.
  */
 export class TrackError extends Error {
   override readonly name = "TrackError";
