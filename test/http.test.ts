@@ -138,6 +138,26 @@ describe("the URL of a peer", () => {
   });
 });
 
+describe("a URL that fetch would refuse, and quote in what it throws,", () => {
+  test.each([
+    ["localhost:3000/log?token=secret", "must be a URL"],
+    ["peer.test/log?token=secret", "must be a URL"],
+    ["http://peer test/log?token=secret", "must be a URL"],
+    ["https://secret@peer.test/log", "in `headers`"],
+    ["https://alice:secret@peer.test", "in `headers`"],
+    [new URL("https://:secret@peer.test/"), "in `headers`"],
+  ])("is refused when the peer is made: %s", (url, says) => {
+    const error = thrownBy(() => httpPeer(url)) as Error;
+    expect(error).toMatchObject({ name: "InputError", code: "INVALID_URL", field: "url" });
+    expect(error.message).toContain(says);
+    expect(error.message).not.toContain("secret");
+  });
+
+  test("is not one with an @ in its path or query", () => {
+    for (const url of ["http://peer.test/@alice?by=a@b", "/@alice", "http://peer.test?a@b"]) httpPeer(url);
+  });
+});
+
 describe("what is read of an answer", () => {
   test("of lines no more than asked for, and the rest is cancelled", async () => {
     const { body, state } = dripping((i) => `{"line":${i}}\n`, 0);

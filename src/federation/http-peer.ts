@@ -174,10 +174,26 @@ function checkedURL(url: unknown): (route: string) => string {
     if (typeof url === "string" || url instanceof URL) return String(url);
     throw new InputError("INVALID_URL", "url", `must be a URL, got ${shapeOf(url)}`);
   });
+  // What fetch throws quotes all of it.
+  if (!isAddress(given))
+    throw new InputError("INVALID_URL", "url", `must be a URL or a path, got ${shapeOf(url)}`);
+  if (/^[^/]*\/\/[^/?#]*@/.test(given)) {
+    throw new InputError("INVALID_URL", "url", "holds a name or a password: give them in `headers`");
+  }
   const [, path = "", query = ""] = /^([^?#]*)(?:\?([^#]*))?/.exec(given) ?? [];
   return (route) => {
     const [name, own] = route.split("?");
     const queries = [own, query].filter(Boolean).join("&");
     return `${path.replace(/\/$/, "")}/${name}${queries && "?"}${queries}`;
   };
+}
+
+/** Where there are pages a path alone will do, on the page's host. */
+function isAddress(url: string): boolean {
+  if (url.startsWith("/")) return true;
+  try {
+    return /^[a-z][a-z\d+.-]*:\/\//i.test(url) && new URL(url) !== undefined;
+  } catch {
+    return false;
+  }
 }
