@@ -221,9 +221,9 @@ function setOptional(event: StoredEvent<any>, row: Row): void {
 }
 
 /** Answers with the limit. Throws InputError `INVALID_LIMIT`. */
-export function checkLimit(limit: unknown): number {
+export function checkLimit(limit: unknown, field = "limit"): number {
   if (Number.isSafeInteger(limit) && (limit as number) >= 1) return limit as number;
-  throw new InputError("INVALID_LIMIT", "limit", `must be a whole number from 1, got ${shapeOf(limit)}`);
+  throw new InputError("INVALID_LIMIT", field, `must be a whole number from 1, got ${shapeOf(limit)}`);
 }
 
 export function checkedSeq(seq: unknown, least: number, field: string): number {

@@ -159,6 +159,11 @@ describe("a URL that fetch would refuse, and quote in what it throws,", () => {
 });
 
 describe("what is read of an answer", () => {
+  test.each([0, 0.5, "1", null])("a maxBytes of %j is refused, by its name", (maxBytes) => {
+    const refused = thrownBy(() => httpPeer("http://peer.test", { maxBytes: maxBytes as number }));
+    expect(refused).toMatchObject({ code: "INVALID_LIMIT", field: "maxBytes" });
+  });
+
   test("of lines no more than asked for, and the rest is cancelled", async () => {
     const { body, state } = dripping((i) => `{"line":${i}}\n`, 0);
     const fetch = over(() => new Response(body, { headers }));

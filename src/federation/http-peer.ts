@@ -141,7 +141,7 @@ function checkedHttp(options: HttpPeerOptions | undefined): HttpPeerOptions {
   const { cortexId, fetch, maxBytes, headers, idleTimeout, timeout } = checked;
   if (cortexId !== undefined) checkULID(cortexId, "INVALID_CORTEX_ID", "cortexId");
   if (fetch !== undefined) checkFunction(fetch, "INVALID_FUNCTION", "fetch");
-  if (maxBytes !== undefined) checkLimit(maxBytes);
+  if (maxBytes !== undefined) checkLimit(maxBytes, "maxBytes");
   if (idleTimeout !== undefined) checkMilliseconds(idleTimeout, "INVALID_TIMEOUT", "idleTimeout");
   if (timeout !== undefined) checkMilliseconds(timeout, "INVALID_TIMEOUT", "timeout");
   return headers === undefined ? checked : { ...checked, headers: checkedHeaders(headers) };
