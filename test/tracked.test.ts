@@ -509,6 +509,52 @@ describe.each(drivers)("on %s", (_name, open: () => Promise<any>) => {
       expect(await rows()).toHaveLength(1);
     });
 
+    test("of another table's call, or of an event made by hand, is a KEY_CONFLICT", async () => {
+      const { db, write, rows } = await newWorld(
+        "create table tags (id text primary key, title text, views integer)",
+      );
+      const tags = sqliteTable("tags", {
+        id: text("id").primaryKey(),
+        title: text("title"),
+        views: integer("views"),
+      });
+      const trackedTags = track(tags, { traceId: ({ id }) => `tag:${id}` });
+      const conflicts = async (...calls: ((tx: any) => unknown)[]) => {
+        for (const call of calls)
+          expect(await errorOf(() => write(call))).toMatchObject({ code: "KEY_CONFLICT" });
+      };
+      await write((tx) => tracked.insert(tx, cortex, { id: "a" }, { idempotencyKey: "1" }));
+      await write((tx) => trackedTags.insert(tx, cortex, { id: "a" }));
+      await conflicts((tx) => trackedTags.insert(tx, cortex, { id: "b" }, { idempotencyKey: "1" }));
+      await write((tx) => tracked.update(tx, cortex, { views: 1 }, sql`true`, { idempotencyKey: "2" }));
+      await conflicts((tx) =>
+        trackedTags.update(tx, cortex, { views: 1 }, sql`true`, { idempotencyKey: "2" }),
+      );
+      await write((tx) => tracked.delete(tx, cortex, sql`true`, { idempotencyKey: "3" }));
+      await conflicts((tx) => trackedTags.delete(tx, cortex, sql`true`, { idempotencyKey: "3" }));
+      const byHand = { action: "update", traceId: "tag:x", data: { a: 1 }, idempotencyKey: "4" } as const;
+      await db.transaction((tx: any) =>
+        cortex.append(tx, [{ ...byHand, action: "create", idempotencyKey: "5" }, byHand]),
+      );
+      await conflicts((tx) =>
+        trackedTags.update(tx, cortex, { views: 1 }, sql`true`, { idempotencyKey: "4" }),
+      );
+      expect(await rows(tags)).toMatchObject([{ id: "a", views: null }]);
+    });
+
+    test("is answered for a row that is older than the log, and for one whose trace is a computed column", async () => {
+      const { write, execute } = await newWorld();
+      await execute("insert into notes (id) values ('old')");
+      const again = async (call: (tx: any) => unknown) =>
+        expect(await write(call)).toEqual(await write(call));
+      await again((tx) => tracked.update(tx, cortex, { views: 1 }, sql`true`, { idempotencyKey: "1" }));
+      const shouted = track(notes, { traceId: ({ shout }) => `${shout}`, omit: ["secret"] });
+      await again((tx) => shouted.insert(tx, cortex, { id: "n", title: "Milk" }, { idempotencyKey: "2" }));
+      await again((tx) =>
+        shouted.update(tx, cortex, { title: "Oats" }, eq(notes.id, "n"), { idempotencyKey: "3" }),
+      );
+    });
+
     test("is the first, where nothing had changed or all was rolled back", async () => {
       const { write, events } = await newWorld();
       await write((tx) => tracked.update(tx, cortex, { views: 1 }, sql`true`, key));

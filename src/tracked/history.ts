@@ -6,7 +6,8 @@ import { InputError, isRecord, shapeOf } from "../input-error.js";
 import { eachPiece } from "../select.js";
 import { done, type Steps } from "../steps.js";
 import type { ActionNames, Definition } from "./definition.js";
-import type { Row } from "./row-data.js";
+import { valueFromJson } from "./json-value.js";
+import type { Columns, Row } from "./row-data.js";
 import { TrackError } from "./track-error.js";
 
 /** What each of a table's events does to the row that the log tells: undefined where it tells none. */
@@ -79,6 +80,34 @@ export function* readHistory(
   if (!found) throw new TrackError("NOT_IN_LOG");
   if (!then) throw new TrackError("NO_ROW");
   return { then, now };
+}
+
+/**
+ * Whether the row that the log tells as of the event has the event's trace: that of another table has not. A row that is
+ * older than the log may be any.
+ */
+export function* isOfTable(tx: Transaction, definition: Definition, event: Event<any>): Steps<boolean> {
+  const { traceId, id } = event;
+  let row: Row;
+  try {
+    ({ then: row } = yield* readHistory(tx, definition, traceId, id));
+  } catch (error) {
+    if (error instanceof TrackError) return true;
+    if (error instanceof InputError) return false;
+    throw error;
+  }
+  try {
+    return definition.traceId(rowFromJson(definition.recorded, row)) === traceId;
+  } catch {
+    // The app's own function, of a row that is none of its table.
+    return false;
+  }
+}
+
+/** What the log tells of a row, as Drizzle has it. Columns that are gone since are left out. */
+export function rowFromJson(columns: Columns, data: Row): Row {
+  const known = columns.filter(([key]) => Object.hasOwn(data, key));
+  return Object.fromEntries(known.map(([key, column]) => [key, valueFromJson(column, data[key], key)]));
 }
 
 /** Those of the traces of which the log tells a row. */

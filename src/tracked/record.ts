@@ -9,6 +9,7 @@ import { selectAll } from "../select.js";
 import { done, run, type Steps } from "../steps.js";
 import { tableOf } from "../table.js";
 import type { Definition } from "./definition.js";
+import { isOfTable } from "./history.js";
 import { allMutations } from "./mutations.js";
 import type { Pair } from "./rows.js";
 
@@ -59,7 +60,7 @@ export interface Call {
   definition: Definition;
   cortex: Recorder;
   options: ChangeOptions;
-  /** The actions that its events may have: those of another call under its key are a conflict. */
+  /** The actions that its events may have: those of another call under its key are a conflict, and so are other tables'. */
   actions: readonly string[];
   write(tx: Transaction): Steps<Pair[]>;
 }
@@ -107,7 +108,8 @@ function* answered(tx: Transaction, call: Call, key: string): Steps<StoredEvent<
   const heads = found.filter(({ idempotencyKey }) => idempotencyKey === key);
   const first = heads.find(({ cortexId }) => cortexId === cortex.id) ?? heads[0];
   if (!first) return [];
-  if (!actions.includes(first.action) || first.actor !== options.actor) {
+  const isSameKind = actions.includes(first.action) && first.actor === options.actor;
+  if (!isSameKind || !(yield* isOfTable(tx, definition, first))) {
     throw new ConflictError("KEY_CONFLICT", undefined, cortex.id, first.id);
   }
   const isOfCall = /^#\d+$/;

@@ -3,8 +3,7 @@ import { checkName, checkULID } from "../field.js";
 import { InputError, isRecord, reading, shapeOf } from "../input-error.js";
 import type { Steps } from "../steps.js";
 import type { Definition } from "./definition.js";
-import { readHistory } from "./history.js";
-import { valueFromJson } from "./json-value.js";
+import { readHistory, rowFromJson } from "./history.js";
 import type { Columns, Row } from "./row-data.js";
 import { insertValues, keyText, type Pair, selectByKeys, updateRows } from "./rows.js";
 
@@ -67,10 +66,12 @@ function* currentRow(tx: Transaction, definition: Definition, key: Row): Steps<R
   return [...found.values()][0];
 }
 
-/** What the log tells of a row, for Drizzle. Columns that are gone since are left out, and those that are computed. */
+/** Without those that are computed. */
 function valuesOf(columns: Columns, data: Row): Row {
-  const writable = columns.filter(([key, { generated }]) => !generated && Object.hasOwn(data, key));
-  return Object.fromEntries(writable.map(([key, column]) => [key, valueFromJson(column, data[key], key)]));
+  return rowFromJson(
+    columns.filter(([, { generated }]) => !generated),
+    data,
+  );
 }
 
 function without(row: Row, keys: readonly string[]): Row {
