@@ -92,17 +92,17 @@ function asOfFilter(asOf: AsOf): (event: StoredEvent<any>) => boolean {
     throw new InputError("INVALID_AS_OF", "asOf", `must be an object, got ${shapeOf(asOf)}`);
   });
   if (id !== undefined) {
-    checkULID(id, "INVALID_ID", "id");
+    checkULID(id, "INVALID_ID", "asOf.id");
     return (event) => event.id <= id;
   }
   if (seq !== undefined) {
-    const last = checkedSeq(seq, 0, "seq");
+    const last = checkedSeq(seq, 0, "asOf.seq");
     return (event) => event.seq <= last;
   }
   if (timestamp === undefined) {
     throw new InputError("INVALID_AS_OF", "asOf", "must have an id, a seq or a timestamp");
   }
-  checkTimestamp(timestamp, "timestamp");
+  checkTimestamp(timestamp, "asOf.timestamp");
   const nanoseconds = comparable(timestamp);
   return (event) => comparable(event.timestamp) <= nanoseconds;
 }

@@ -241,7 +241,8 @@ describe.each(["libsql", "better-sqlite3"])("stateAt on %s", (driver) => {
     ["2026-01-01T00:00:00Z", "INVALID_AS_OF"],
   ])("as of %j it refuses before any SQL: %s", async (asOf, code) => {
     const { db, statements } = await open();
-    expect(thrownBy(() => stateAt(db, "trace", asOf as never, count, []))).toMatchObject({ code });
+    const refused = thrownBy(() => stateAt(db, "trace", asOf as never, count, []));
+    expect(refused).toMatchObject({ code, field: expect.stringMatching(/^asOf\b/) });
     expect(statements).toEqual([]);
   });
 
