@@ -38,9 +38,9 @@ export function isSync(db: Database): boolean {
   return Reflect.get(db, "resultKind") === "sync";
 }
 
-export function checkDatabase(db: unknown): asserts db is Database {
-  if (!reading("db", () => hasMethods(db))) {
-    throw new InputError("NOT_A_DATABASE", "db", `must be a Drizzle SQLite database, got ${shapeOf(db)}`);
+export function checkDatabase(db: unknown, field = "db"): asserts db is Database {
+  if (!reading(field, () => hasMethods(db))) {
+    throw new InputError("NOT_A_DATABASE", field, `must be a Drizzle SQLite database, got ${shapeOf(db)}`);
   }
 }
 

@@ -400,6 +400,14 @@ describe("salvage", () => {
     expect(error).toMatchObject({ name: "InputError" });
   });
 
+  test("of the two databases it says which is none", async () => {
+    const { old, fresh, cortex } = await mended();
+    const none = {} as never;
+    const code = "NOT_A_DATABASE";
+    expect(await errorOf(() => salvage(none, fresh.db, cortex))).toMatchObject({ code, field: "oldDb" });
+    expect(await errorOf(() => salvage(old.db, none, cortex))).toMatchObject({ code, field: "newDb" });
+  });
+
   test("a signal ends it between pages", async () => {
     const { old, fresh, cortex } = await mended();
     const stop = new AbortController();

@@ -151,8 +151,8 @@ function checkedSalvage(
   cortex: unknown,
   options: SalvageOptions<any> | undefined,
 ) {
-  checkDatabase(oldDb);
-  checkDatabase(newDb);
+  checkDatabase(oldDb, "oldDb");
+  checkDatabase(newDb, "newDb");
   const { signal, limit = 500, table, oldTable = table, transaction } = checkedOptions(options);
   checkSignal(signal);
   checkLimit(limit);
