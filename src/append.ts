@@ -28,7 +28,7 @@ export interface AppendOptions<A extends Actions = Action> extends EventLimits {
 }
 
 /**
- * Appends one event, or a batch in one statement: all or nothing, in the order given, with contiguous seqs.
+ * Appends one event, or a batch in one insert: all or nothing, in the order given, with contiguous seqs.
  * The event is part of the log when the transaction commits and gone when it rolls back.
  *
  * Safe to retry with the same `id`s: an event that is already stored is not stored again, and the answer is
