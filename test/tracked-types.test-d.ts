@@ -9,7 +9,7 @@ import {
   type StoredEvent,
   stateAt,
 } from "drizzle-event-log";
-import { changes, rowData, type TrackedActions, track } from "drizzle-event-log/tracked";
+import { changes, rowData, type TrackedActions, type TrackedTable, track } from "drizzle-event-log/tracked";
 import { and, eq, sql } from "drizzle-orm";
 import type { BetterSQLite3Database } from "drizzle-orm/better-sqlite3";
 import type { DrizzleD1Database } from "drizzle-orm/d1";
@@ -149,6 +149,17 @@ export async function aLogOfSeveralTables(libsql: LibSQLDatabase) {
   expectTypeOf(await stateAt(libsql, "o", { seq: 1 }, titled, "", { table })).toEqualTypeOf<string>();
   // @ts-expect-error no such action
   feed(libsql, { table, actions: ["NoteAdded"] });
+}
+
+export async function tablesOfAnyKind(libsql: LibSQLDatabase, event: StoredEvent) {
+  const all: Record<string, TrackedTable<any, any, any>> = {
+    note: trackedNotes,
+    seat: track(seats, { traceId: ({ row, place }) => `${row}/${place}` }),
+  };
+  await libsql.transaction(async (tx) => {
+    for (const one of Object.values(all)) await one.restore(tx, cortex, event);
+  });
+  fold([event], all.note!.reducer, undefined);
 }
 
 export function namesOfItsOwn(libsql: LibSQLDatabase, sqlite: BetterSQLite3Database) {

@@ -36,6 +36,11 @@ export interface RestoreOptions<T extends SQLiteTable> extends ChangeOptions {
   values?: UpdateValues<T>;
 }
 
+/** Any, of any table: so that tracked tables of all kinds are a `TrackedTable<any, any, any>`. */
+type StateOf<T extends SQLiteTable, O extends PropertyKey> = 0 extends 1 & T
+  ? any
+  : RowData<T, O> | undefined;
+
 export interface TrackedTable<
   T extends SQLiteTable,
   O extends ColumnKey<T> = never,
@@ -115,7 +120,7 @@ export interface TrackedTable<
     after: InferSelectModel<T> | undefined,
   ): TrackedMutation<T, O, N>[];
   /** For `fold` and `stateAt`: the row as JSON, undefined where there is none. */
-  readonly reducer: Reducer<RowData<T, O> | undefined, any>;
+  readonly reducer: Reducer<StateOf<T, O>, any>;
 }
 
 export type TrackedEvent<T extends SQLiteTable, O extends PropertyKey = never, N = object> = EventOf<
