@@ -1,6 +1,6 @@
 // What goes over the wire between httpPeer and serveLog, and how long it may take.
 import { Readable } from "node:stream";
-import { type Action, openCortex } from "drizzle-event-log";
+import { type Action, frontier, openCortex } from "drizzle-event-log";
 import { databasePeer, httpPeer, pull, serveLog } from "drizzle-event-log/federation";
 import { describe, expect, test } from "vitest";
 import { ALPHA, BETA, errorOf, openSqlite, thrownBy } from "./fixture.js";
@@ -117,6 +117,41 @@ describe("an answer that is none of a log's", () => {
       status === 200 ? { name: "PeerError", code: "PEER_CHANGED" } : { code: "HTTP_STATUS", status },
     );
     expect((error as Error).message).toContain(says);
+  });
+});
+
+describe("a fetch whose answers have no body but their text, as React Native's,", () => {
+  const textual = (answer: Answer) => {
+    const whole = async (input: any, init: any) => {
+      const response = await over(answer)(input, init);
+      const { ok, status, headers } = response;
+      return { ok, status, headers, text: () => response.text() };
+    };
+    return whole as unknown as typeof fetch;
+  };
+
+  test("is read as any other", async () => {
+    const [peer, mine] = [openLog(), openSqlite().db];
+    const alpha = openCortex<Action>({ id: ALPHA, origin: "alpha" });
+    peer.transaction((tx) => alpha.append(tx, { action: "update", traceId: "😀", data: "\u2028" }));
+    const fetch = textual(serveLog(peer, { cortexId: ALPHA, authorize: () => true }));
+    expect(await pull(mine, httpPeer("http://peer.test", { fetch }))).toMatchObject({
+      stored: 2,
+      refused: [],
+    });
+    expect(frontier(mine)).toEqual(frontier(peer));
+  });
+
+  test("is held to maxBytes and to its status", async () => {
+    const long = textual(() => new Response("x".repeat(100), { headers }));
+    const refused = textual(() => new Response("", { status: 403 }));
+    for (const [fetch, code] of [
+      [long, "BODY_TOO_LARGE"],
+      [refused, "HTTP_STATUS"],
+    ] as const) {
+      const peer = httpPeer("http://peer.test", { fetch, maxBytes: 50 });
+      expect(await errorOf(() => peer.missing({}, 10))).toMatchObject({ name: "PeerError", code });
+    }
   });
 });
 

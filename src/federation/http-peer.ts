@@ -54,13 +54,14 @@ export function httpPeer(
     const answer = fetch(urlOf(path), { ...init, ...NOT_KEPT, signal, redirect: "manual" });
     const response = await unlessAborted(Promise.resolve(answer), signal);
     checkResponse(response);
+    const body = response.body === undefined ? wholeOf(response) : response.body;
     try {
       cortexId = answeringIn(response, cortexId);
     } catch (error) {
-      discard(response.body);
+      discard(body);
       throw error;
     }
-    return response.body;
+    return body;
   };
 
   const ask = async <T>(
@@ -159,13 +160,18 @@ function checkedHeaders(headers: unknown): Record<string, string> {
 /** A fetch of the caller's may answer with anything. */
 function checkResponse(response: unknown): void {
   const isResponse = reading("fetch", () => {
-    const { ok, headers, body } = Object(response) as Partial<Response>;
+    const { ok, headers, body, text } = Object(response) as Partial<Response>;
     const { getReader, [Symbol.asyncIterator]: each } = Object(body) as Partial<ReadableStream>;
-    const isBody = body === null || typeof (getReader ?? each) === "function";
+    const isBody = body === null || typeof (body === undefined ? text : (getReader ?? each)) === "function";
     return typeof ok === "boolean" && typeof headers?.get === "function" && isBody;
   });
   if (isResponse) return;
   throw new InputError("INVALID_FUNCTION", "fetch", `must answer with a Response, got ${shapeOf(response)}`);
+}
+
+/** React Native's answers have their text alone, and only as a whole. */
+async function* wholeOf(response: Response): AsyncGenerator<Uint8Array, void, undefined> {
+  yield new TextEncoder().encode(await response.text());
 }
 
 /** The URL of a route under the one given, whose query comes after the route's own. */
