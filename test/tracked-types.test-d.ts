@@ -152,10 +152,8 @@ export async function aLogOfSeveralTables(libsql: LibSQLDatabase) {
 }
 
 export async function tablesOfAnyKind(libsql: LibSQLDatabase, event: StoredEvent) {
-  const all: Record<string, TrackedTable<any, any, any>> = {
-    note: trackedNotes,
-    seat: track(seats, { traceId: ({ row, place }) => `${row}/${place}` }),
-  };
+  const trackedSeats = track(seats, { traceId: ({ row, place }) => `${row}/${place}` });
+  const all: Record<string, TrackedTable<any, any, any>> = { note: trackedNotes, seat: trackedSeats };
   await libsql.transaction(async (tx) => {
     for (const one of Object.values(all)) await one.restore(tx, cortex, event);
   });
