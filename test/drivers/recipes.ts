@@ -15,6 +15,7 @@ export interface Places {
 const BUNDLED = { module: "esnext", moduleResolution: "bundler" };
 const OPTIONS: Record<string, object> = {
   "hono-d1": { ...BUNDLED, types: ["@cloudflare/workers-types"] },
+  "turso-worker": { ...BUNDLED, types: ["@cloudflare/workers-types"] },
   "durable-object": { ...BUNDLED, types: ["@cloudflare/workers-types"] },
   next: BUNDLED,
   bun: { types: ["bun-types"] },
@@ -40,6 +41,7 @@ export function testRecipes(
     expo: [],
     bun: [join(tools, "node_modules/@oven/bun-linux-x64/bin/bun")],
     "turso-replica": [`http://${address}`],
+    "turso-worker": [`http://${address}`],
     "better-auth": [],
   };
   for (const [recipe, args] of Object.entries(recipes)) {
