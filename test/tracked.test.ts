@@ -340,6 +340,10 @@ describe.each(drivers)("on %s", (_name, open: () => Promise<any>) => {
       await execute("delete from loose where n = 2");
       await write((tx) => tracked.delete(tx, cortex, sql`id is null`));
       expect((await events()).map(({ data }) => data)).toEqual([{ id: null, n: 1 }]);
+      await write((tx) => tracked.insert(tx, cortex, { id: sql`null`, n: 1 }));
+      const second = await errorOf(() => write((tx) => tracked.insert(tx, cortex, { id: sql`null`, n: 2 })));
+      expect(second).toMatchObject({ code: "INVALID_TABLE" });
+      expect(await events()).toHaveLength(2);
     });
   });
 

@@ -32,10 +32,7 @@ export function* selectWhere(tx: Transaction, definition: Definition, where: SQL
   if (rows.length > MAX_LIST) {
     throw new InputError("BATCH_TOO_LARGE", "where", `holds for more than ${MAX_LIST} rows`);
   }
-  // SQLite lets a key be NULL, any number of times.
-  if (new Set(rows.map((row) => keyText(definition, row))).size < rows.length) {
-    throw new InputError("INVALID_TABLE", "table", "has several rows with one primary key");
-  }
+  byKey(definition, rows);
   return rows;
 }
 
@@ -132,10 +129,16 @@ export function* selectByKeys(
   const found = new Map<string, Row>();
   for (const some of chunks(keys, keysPerStatement(definition))) {
     const query = fresh(queries(tx).select().from(definition.table)).where(hasKeyOf(definition, some));
-    const rows: Row[] = yield* done(query.all());
-    for (const row of rows) found.set(keyText(definition, row), row);
+    for (const [key, row] of byKey(definition, yield* done<Row[]>(query.all()))) found.set(key, row);
   }
   return found;
+}
+
+function byKey(definition: Definition, rows: readonly Row[]): Map<string, Row> {
+  const each = new Map(rows.map((row) => [keyText(definition, row), row]));
+  // SQLite lets a key be NULL, any number of times.
+  if (each.size === rows.length) return each;
+  throw new InputError("INVALID_TABLE", "table", "has several rows with one primary key");
 }
 
 /** The primary key of a row, to tell rows apart. */
