@@ -609,7 +609,7 @@ describe("the handler", () => {
     ["HEAD", "/frontier"],
     ["PUT", "/missing"],
     ["DELETE", "/missing"],
-    ["GET", "/frontier/"],
+    ["GET", "/frontier//"],
     ["GET", "/frontier%2f"],
     ["GET", "/..%2fclock"],
     ["GET", "/../../etc/passwd"],

@@ -267,6 +267,24 @@ describe("serveLog", () => {
   const post = (body: BodyInit) =>
     new Request("http://log.test/missing", { method: "POST", body, duplex: "half" } as RequestInit);
 
+  test("a slash at the end of a route is none of it, for servers that put one there", async () => {
+    const db = openLog();
+    const answer = serveLog(db, { cortexId: ALPHA, authorize: () => true });
+    // As Next.js with `trailingSlash`, whose redirects this fetch of the app's own follows.
+    const follow = over((request) => {
+      const url = new URL(request.url);
+      if (!url.pathname.endsWith("/")) url.pathname += "/";
+      return answer(new Request(url, request));
+    });
+    const mine = openSqlite().db;
+    expect(await pull(mine, httpPeer("http://peer.test/log", { fetch: follow }))).toMatchObject({
+      stored: 1,
+    });
+    expect(await httpPeer("http://peer.test/log", { fetch: follow }).hashAt(ALPHA, 1)).toBe(
+      frontier(db)[ALPHA]!.hash,
+    );
+  });
+
   test("a body that does not arrive is answered with 408", async () => {
     const answer = serveLog(openLog(), { cortexId: ALPHA, authorize: () => true, timeout: 30 });
     for (const body of [new ReadableStream({ pull: never }), dripping(() => " ", 2).body]) {

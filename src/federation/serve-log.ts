@@ -59,7 +59,7 @@ export function serveLog<A extends Actions = Action>(
   return async (request) => {
     if ((await authorize(request)) !== true) return refuse(403, "FORBIDDEN");
     const { pathname, searchParams } = new URL(request.url);
-    const route = `${request.method} ${pathname.split("/").at(-1)}`;
+    const route = `${request.method} ${pathname.replace(/\/$/, "").split("/").at(-1)}`;
     if (route === "GET frontier") return Response.json(await frontier(db, { table }), { headers });
     if (!["GET hash", "POST missing"].includes(route)) return refuse(404, "NOT_FOUND");
     // Not a mistake of the peer's, which would be told to it.
