@@ -455,6 +455,16 @@ describe("checkLog", () => {
       ],
       "index mine unknown",
     ],
+    [
+      "a trigger of others that passes over events",
+      [
+        "BEGIN\n\tSELECT RAISE(ABORT, 'events is append-only: no UPDATE');\nEND;",
+        `BEGIN\n\tSELECT RAISE(ABORT, 'events is append-only: no UPDATE');\nEND;
+          create trigger mine insert on events when new.action = 'view' begin select raise(ignore); end;
+          create trigger harmless after insert on events begin select raise(ignore); end;`,
+      ],
+      "trigger mine unknown",
+    ],
   ])("sees %s", (_what, [before, after], expected) => {
     const all = `${table};${triggers}`;
     expect(all).toContain(before);

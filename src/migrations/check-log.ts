@@ -29,8 +29,9 @@ export function namesOf(options: MigrationOptions | undefined): LogNames {
  * Whether the log's columns, checks, indexes and triggers are what this version of the package makes: `drizzle-kit
  * push`, and a migration that rebuilds the table, leave a log without triggers and say nothing. One small query, for
  * the start of an app or its health check. Another way of writing the same is no problem; nor are the app's own
- * triggers and plain indexes. The table of consumers is looked at where this package's migrations made the log, and
- * where you give it: another tool makes it only if the app's schema has it.
+ * triggers and indexes, but for a unique index and a trigger that passes over inserts by RAISE(IGNORE). The table of
+ * consumers is looked at where this package's migrations made the log, and where you give it: another tool makes it only
+ * if the app's schema has it.
  */
 export function checkLog<D extends Database>(db: D, options?: MigrationOptions): Result<D, LogReport> {
   checkDatabase(db);
