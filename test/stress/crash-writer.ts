@@ -2,20 +2,19 @@
 import { openCortex } from "drizzle-event-log";
 import { openLibsql } from "drizzle-event-log/libsql";
 import { argument, say } from "./child.js";
-import { newOperation, type Operation, perform } from "./operation.js";
+import { newOperation, type Operation, type OperationForm, perform } from "./operation.js";
 
 export interface CrashArguments {
   url: string;
   cortexId: string;
   traceId: string;
   lanes: number;
-  /** Whether its lanes share transactions. */
-  together: boolean;
+  form: OperationForm;
 }
 
 export type CrashLine = { begun: Operation } | { acknowledged: Operation };
 
-const { url, cortexId, traceId, lanes, together } = argument<CrashArguments>();
+const { url, cortexId, traceId, lanes, form } = argument<CrashArguments>();
 const db = await openLibsql(url);
 const cortex = openCortex({ id: cortexId, origin: "writer" });
 await Promise.all(
@@ -23,7 +22,7 @@ await Promise.all(
     for (;;) {
       const operation = newOperation(traceId);
       say({ begun: operation });
-      await perform(db, cortex, operation, together);
+      await perform(db, cortex, operation, form);
       say({ acknowledged: operation });
     }
   }),

@@ -4,9 +4,9 @@ import { openLibsql } from "drizzle-event-log/libsql";
 import { sql } from "drizzle-orm";
 import { seeded } from "../fixture.js";
 import type { CrashArguments, CrashLine } from "./crash-writer.js";
-import { type Harness, none, plural, startChild, sum, withDirectory } from "./harness.js";
+import { control, type Harness, none, plural, startChild, sum, withDirectory } from "./harness.js";
 import { brokenPromises, cortexId, createLog, type Log, readAll } from "./log.js";
-import { type Operation, perform } from "./operation.js";
+import { type Operation, type OperationForm, perform } from "./operation.js";
 
 const SLOTS = 3;
 const LANES = 3;
@@ -14,6 +14,7 @@ const LANES = 3;
 const MOST = 40;
 /** Kills on one file, before a new one is begun. */
 const KILLS_PER_FILE = 50;
+const CONTROL_KILLS = 15;
 
 interface Tally {
   kills: number;
@@ -31,18 +32,20 @@ interface Tally {
 export const crash: Harness = {
   name: "crash",
   fault: "crash",
-  required: "0 acknowledged lost, 0 partial, integrity ok, retry with the same keys exactly once",
+  required:
+    "0 acknowledged lost, 0 partial, integrity ok, retry with the same keys exactly once; row and event apart must leave a part",
   timeout: [900_000, 900_000],
   async run({ short, seed }) {
     const kills = short ? 100 : 500;
     const random = seeded(seed);
-    const tally: Tally = {
-      ...{ kills: 0, acknowledged: 0, lost: 0, partial: 0, corrupt: 0 },
-      ...{ retried: 0, committed: 0, notOnce: 0, stamps: 0 },
-    };
+    const tally = newTally();
     while (tally.kills < kills) {
-      await crashOneFile(Math.min(KILLS_PER_FILE, kills - tally.kills), random, tally);
+      await crashOneFile(Math.min(KILLS_PER_FILE, kills - tally.kills), random, tally, () =>
+        random() < 0.5 ? "together" : "alone",
+      );
     }
+    const apart = newTally();
+    await crashOneFile(CONTROL_KILLS, random, apart, () => "apart");
     return {
       ran: `${SLOTS} processes × ${LANES} lanes, half of them with shared transactions, each killed with -9 at a random point, seed ${seed}`,
       count: plural(tally.kills, "kill"),
@@ -54,19 +57,33 @@ export const crash: Harness = {
         [`${tally.retried} retried (${tally.committed} had been committed)`, tally.retried > 0],
         none(tally.notOnce, "not exactly once"),
         none(tally.stamps, "stamps wrong"),
+        control(
+          `row and event apart left a part after ${apart.partial} of ${apart.kills} kills`,
+          apart.partial,
+        ),
       ],
     };
   },
 };
 
-async function crashOneFile(kills: number, random: () => number, tally: Tally): Promise<void> {
+const newTally = (): Tally => ({
+  ...{ kills: 0, acknowledged: 0, lost: 0, partial: 0, corrupt: 0 },
+  ...{ retried: 0, committed: 0, notOnce: 0, stamps: 0 },
+});
+
+async function crashOneFile(
+  kills: number,
+  random: () => number,
+  tally: Tally,
+  formOf: () => OperationForm,
+): Promise<void> {
   await withDirectory(async (directory) => {
     const url = `file:${join(directory, "crash.db")}`;
     (await createLog(url)).$client.close();
     let left = kills;
     await Promise.all(
       Array.from({ length: SLOTS }, async (_, slot) => {
-        while (left-- > 0) await killOne(url, slot, random, tally);
+        while (left-- > 0) await killOne(url, slot, random, tally, formOf());
       }),
     );
     const db = await openLibsql(url);
@@ -76,10 +93,15 @@ async function crashOneFile(kills: number, random: () => number, tally: Tally): 
   });
 }
 
-async function killOne(url: string, slot: number, random: () => number, tally: Tally): Promise<void> {
+async function killOne(
+  url: string,
+  slot: number,
+  random: () => number,
+  tally: Tally,
+  form: OperationForm,
+): Promise<void> {
   const traceId = `slot-${slot}`;
-  const together = random() < 0.5;
-  const args: CrashArguments = { url, cortexId: cortexId(slot), traceId, lanes: LANES, together };
+  const args: CrashArguments = { url, cortexId: cortexId(slot), traceId, lanes: LANES, form };
   const child = startChild("./crash-writer.ts", args);
   const open = new Map<string, Operation>();
   const acknowledged: Operation[] = [];

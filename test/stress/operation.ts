@@ -12,20 +12,24 @@ export function newOperation(traceId: string): Operation {
   return { traceId, keys: [newULID(), newULID()] };
 }
 
-/** `together`: in a transaction that others may share. */
-export function perform(
+/** `together`: in a transaction that others may share. `apart`: the row in one of its own, naively. */
+export type OperationForm = "alone" | "together" | "apart";
+
+export async function perform(
   db: Log,
   cortex: Cortex,
   { traceId, keys }: Operation,
-  together = false,
+  form: OperationForm = "alone",
 ): Promise<number[]> {
+  const tally = (tx: Tx) => tallyOnce(tx, traceId, keys[0]);
+  if (form === "apart") await writeTransaction(db, tally, { deadline: 60_000 });
   const write = async (tx: Tx) => {
-    await tallyOnce(tx, traceId, keys[0]);
+    if (form !== "apart") await tally(tx);
     const batch = await cortex.append(
       tx,
       keys.map((idempotencyKey) => ({ idempotencyKey, action: "update" as const, traceId })),
     );
     return batch.map((event) => event.seq);
   };
-  return together ? writeTogether(db, write) : writeTransaction(db, write, { deadline: 60_000 });
+  return form === "together" ? writeTogether(db, write) : writeTransaction(db, write, { deadline: 60_000 });
 }

@@ -8,6 +8,7 @@ import {
   writeTransaction,
 } from "drizzle-event-log/libsql";
 import { argument, ready, say } from "./child.js";
+import { openAs } from "./marks.js";
 
 export interface WriterArguments {
   url: string;
@@ -18,12 +19,17 @@ export interface WriterArguments {
   lanes: number;
   /** Events per transaction, in turn; of one event: not in a batch. */
   sizes: readonly number[];
-  /** `together`: lanes share transactions. `naive`: ids made before the transaction, by the process's own generator. */
-  form: "cortex" | "together" | "naive";
+  /**
+   * `together`: lanes share transactions. `naive`: ids made before the transaction, by the process's own generator.
+   * `plain`: in the transactions of @libsql/client.
+   */
+  form: "cortex" | "together" | "naive" | "plain";
 }
 
 export interface WriterReport {
   ids: string[];
+  /** Writes that threw, of `plain`. */
+  failed: number;
   /** The longest time that the event loop stood still, in milliseconds. */
   longestBlock: number;
   seconds: number;
@@ -33,7 +39,7 @@ const { url, cortexId, skew, transactions, lanes, sizes, form } = argument<Write
 const now = () => Date.now() + skew;
 const cortex = openCortex({ id: cortexId, origin: "writer", now });
 const nextId = ulidFactory({ now });
-const db = await openLibsql(url);
+const db = form === "plain" ? await openAs("plain", url) : await openLibsql(url);
 await ready();
 
 const delay = monitorEventLoopDelay({ resolution: 1 });
@@ -41,14 +47,22 @@ delay.enable();
 const start = performance.now();
 const ids: string[] = [];
 let begun = 0;
+let failed = 0;
 await Promise.all(
   Array.from({ length: lanes }, async () => {
-    while (begun < transactions) ids.push(...(await write(begun++)));
+    while (begun < transactions) {
+      try {
+        ids.push(...(await write(begun++)));
+      } catch (error) {
+        if (form !== "plain") throw error;
+        failed++;
+      }
+    }
   }),
 );
 const seconds = (performance.now() - start) / 1000;
 delay.disable();
-const report: WriterReport = { ids, longestBlock: delay.max / 1e6, seconds };
+const report: WriterReport = { ids, failed, longestBlock: delay.max / 1e6, seconds };
 say(report);
 
 async function write(n: number): Promise<string[]> {
@@ -60,8 +74,11 @@ async function write(n: number): Promise<string[]> {
     if (form === "naive") return append(tx, stamped);
     return batch.length === 1 ? [await cortex.append(tx, batch[0]!)] : cortex.append(tx, batch);
   };
-  const stored = await (form === "together"
-    ? writeTogether(db, appendAll)
-    : writeTransaction(db, appendAll, { deadline: 120_000 }));
+  const transactions = {
+    together: () => writeTogether(db, appendAll),
+    plain: () => db.transaction(appendAll),
+    alone: () => writeTransaction(db, appendAll, { deadline: 120_000 }),
+  };
+  const stored = await transactions[form === "together" || form === "plain" ? form : "alone"]();
   return stored.map((event) => event.id);
 }
