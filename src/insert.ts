@@ -3,6 +3,7 @@ import { markBranches, readTips } from "./branch.js";
 import type { Database, RunResult } from "./database.js";
 import type { EncodedEvent, Event, StoredEvent } from "./event.js";
 import { keptSQL } from "./kept-sql.js";
+import { passedOver } from "./migration-error.js";
 import type { EventsTable } from "./schema.js";
 import { done, type Steps } from "./steps.js";
 
@@ -63,7 +64,11 @@ export function* markForeign(
   markBranches(clocked, yield* readTips(db, table, traceIds));
 }
 
-/** Inserts valid events that clash with none in the log, and answers with them as they are stored. */
+/**
+ * Inserts valid events that clash with none in the log, and answers with them as they are stored.
+ *
+ * @throws MigrationError `LOG_DIFFERS`: a trigger of the app's has passed over one.
+ */
 export function* insertRows(
   tx: Database,
   table: EventsTable<any>,
@@ -76,8 +81,13 @@ export function* insertRows(
       ? insertOne(table, values[0]!)
       : sql`insert into ${table} (${COLUMN_LIST}) ${selectRows(values)}`;
   // The seqs of a statement are contiguous, and this one's are the last: RETURNING would make an object for each.
-  const result = (yield tx.run(insert)) as RunResult;
-  const last = result?.lastInsertRowid ?? (yield* seqOf(tx, table, rows.at(-1)!.event.id));
+  const {
+    rowsAffected,
+    changes = rowsAffected,
+    lastInsertRowid,
+  } = ((yield tx.run(insert)) as RunResult) ?? {};
+  const last = lastInsertRowid ?? (yield* seqOf(tx, table, rows.at(-1)!.event.id));
+  if (last === undefined || (changes !== undefined && changes < rows.length)) throw passedOver();
   return rows.map(({ event }, i) => ({ seq: Number(last) - rows.length + 1 + i, ...event }));
 }
 

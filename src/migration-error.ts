@@ -15,7 +15,7 @@ export interface LogProblem {
 /**
  * - `NOT_MIGRATED`: the log's table is missing, or of another version of this package. `cause` is the database's refusal.
  * - `LOG_DIFFERS`: a table of its name is no log, or one that cannot be made right without losing what it holds; see
- *   `problems`.
+ *   `problems`. Or a trigger of the app's has passed over an event.
  * - `NO_FOLDER`: the folder of migrations is not there, as in a bundle.
  */
 export class MigrationError extends Error {
@@ -44,4 +44,9 @@ function notMigrated(missing: string, cause: unknown): MigrationError {
     `The database has ${missing}: run this package's migrations first ` +
     "(see docs/migrations.md, and drizzle-event-log/migrations).";
   return new MigrationError("NOT_MIGRATED", message, { cause });
+}
+
+/** A trigger can do that by RAISE(IGNORE): the statement goes on, and the event is not there. */
+export function passedOver(): MigrationError {
+  return new MigrationError("LOG_DIFFERS", "A trigger on the log has passed over an event: see checkLog.");
 }

@@ -13,6 +13,7 @@ import {
   latest,
   type NewEvent,
   newULID,
+  openCortex,
   type StoredEvent,
   ulidFactory,
   ulidTime,
@@ -20,7 +21,7 @@ import {
 import { migrationsFolder } from "drizzle-event-log/migrations/folder";
 import * as schema from "drizzle-event-log/schema";
 import { generateSQLiteDrizzleJson, generateSQLiteMigration } from "drizzle-kit/api";
-import { eq } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { getTableConfig, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { describe, expect, test } from "vitest";
 import {
@@ -28,6 +29,7 @@ import {
   add,
   addAll,
   BETA,
+  drivers,
   errorOf,
   event,
   everything,
@@ -840,6 +842,28 @@ describe("the table itself", () => {
     const before = log();
     expect(() => client.exec(statement)).toThrow("append-only");
     expect(log()).toEqual(before);
+  });
+
+  test.each(drivers)("an event that a trigger passes over is not answered, on %s", async (_, open) => {
+    const db = (await open()).db as Libsql;
+    const trigger = sql.raw(`create trigger quiet before insert on events when new.origin = 'noise'
+      begin select raise(ignore); end`);
+    await db.run(trigger);
+    const noise = () => event({ origin: "noise" });
+    const cortex = openCortex({ id: BETA, origin: "noise" });
+    const kept = await add(db, event());
+    const writes: ((tx: Parameters<typeof append>[0]) => unknown)[] = [
+      (tx) => append(tx, noise()),
+      (tx) => append(tx, event({ origin: "noise", idempotencyKey: "key" })),
+      (tx) => append(tx, [event(), noise()]),
+      (tx) => append(tx, [noise(), event()]),
+      (tx) => cortex.append(tx, { action: "update", traceId: "t" }),
+    ];
+    for (const write of writes) {
+      const error = await errorOf(() => db.transaction(write as never));
+      expect(error).toMatchObject({ name: "MigrationError", code: "LOG_DIFFERS" });
+    }
+    expect(await everything(db)).toEqual([kept]);
   });
 
   test("the shipped migrations are the schema", async () => {

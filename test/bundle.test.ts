@@ -77,7 +77,7 @@ test("Hermes refuses import.meta", () => {
 
 // In bytes, with Drizzle outside: where each is now, and where it should come to.
 const BOUNDS: Record<string, [bound: number, target: number]> = {
-  root: [27_000, 14_000],
+  root: [27_100, 14_000],
   "append alone": [13_900, 6_000],
   schema: [1_500, 1_200],
 };
