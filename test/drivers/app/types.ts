@@ -108,7 +108,8 @@ export function aSynchronousDriverAnswersWithValues() {
   expectTypeOf(latest(durable)).toEqualTypeOf<StoredEvent[]>();
   expectTypeOf(getEvent(expo, "id")).toEqualTypeOf<StoredEvent | undefined>();
   expectTypeOf(heads(sqlite, "t")).toEqualTypeOf<StoredEvent[]>();
-  expectTypeOf(stateAt(sqlite, "t", { seq: 1 }, {}, input)).toEqualTypeOf<NewEvent>();
+  expectTypeOf(stateAt(sqlite, "t", { seq: 1 }, {}, 0)).toEqualTypeOf<number>();
+  expectTypeOf(stateAt(sqlite, "t", { seq: 1 }, {}, input).action).toEqualTypeOf<NewEvent["action"]>();
   expectTypeOf(missing(sqlite, {})).toEqualTypeOf<StoredEvent[]>();
   expectTypeOf(pages(sqlite)).toEqualTypeOf<AsyncGenerator<StoredEvent[], void, undefined>>();
   // @ts-expect-error a value, not a promise

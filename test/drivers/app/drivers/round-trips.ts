@@ -25,6 +25,13 @@ const works: Record<string, () => Promise<unknown>> = {
   "append in a transaction": () => db.transaction((tx) => append(tx, event())),
   "append of 100 events": () => db.transaction((tx) => append(tx, hundred)),
   "append with an idempotency key": () => db.transaction((tx) => append(tx, event({ idempotencyKey: "k" }))),
+  "append of 100 events with keys": () =>
+    db.transaction((tx) =>
+      append(
+        tx,
+        Array.from({ length: 100 }, (_, i) => event({ idempotencyKey: `k${i}` })),
+      ),
+    ),
   "appendQuery in a batch": () => db.batch([appendQuery(db, event())]),
   "a cortex after others' events": () => write(),
   "a cortex after its own event": () => write(),
@@ -44,7 +51,8 @@ client.close();
 assert.deepEqual(counts, {
   "append in a transaction": 2,
   "append of 100 events": 2,
-  "append with an idempotency key": 3,
+  "append with an idempotency key": 2,
+  "append of 100 events with keys": 3,
   "appendQuery in a batch": 1,
   "a cortex after others' events": 3,
   "a cortex after its own event": 2,
