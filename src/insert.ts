@@ -81,11 +81,7 @@ export function* insertRows(
       ? insertOne(table, values[0]!)
       : sql`insert into ${table} (${COLUMN_LIST}) ${selectRows(values)}`;
   // The seqs of a statement are contiguous, and this one's are the last: RETURNING would make an object for each.
-  const {
-    rowsAffected,
-    changes = rowsAffected,
-    lastInsertRowid,
-  } = ((yield tx.run(insert)) as RunResult) ?? {};
+  const { changes, lastInsertRowid } = toldBy((yield tx.run(insert)) as RunResult);
   const last = lastInsertRowid ?? (yield* seqOf(tx, table, rows.at(-1)!.event.id));
   if (last === undefined || (changes !== undefined && changes < rows.length)) throw passedOver();
   return rows.map(({ event }, i) => ({ seq: Number(last) - rows.length + 1 + i, ...event }));
@@ -124,8 +120,7 @@ export function* tryInsert(
   event: Event<any>,
   insert: SQL,
 ): Steps<StoredEvent<any> | undefined> {
-  const result = (yield tx.run(insert)) as RunResult;
-  const { rowsAffected, changes = rowsAffected, lastInsertRowid } = result ?? {};
+  const { changes, lastInsertRowid } = toldBy((yield tx.run(insert)) as RunResult);
   if (changes === 0) return undefined;
   const isTold = changes === 1 && lastInsertRowid !== undefined;
   const seq = isTold ? lastInsertRowid : yield* seqOf(tx, table, event.id);
@@ -144,6 +139,12 @@ function selectRows(rows: readonly unknown[][]): SQL {
     varying.includes(i) ? sql.raw(`value->>${varying.indexOf(i)}`) : sql`${value}`,
   );
   return sql`select ${sql.join(columns, sql`, `)} from json_each(${json})`;
+}
+
+/** The same of every driver, each undefined where it does not tell. */
+function toldBy(result: RunResult) {
+  const { rowsAffected, changes = rowsAffected, lastInsertRowid } = result ?? {};
+  return { changes, lastInsertRowid };
 }
 
 /** The seq of the event with this id, for drivers that do not tell what they wrote. */

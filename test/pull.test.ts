@@ -93,18 +93,20 @@ test("a peer that never stops writing ends the pull with all that it had", async
   }
 });
 
+/** The peer, with the limits of the pages that it is asked for. */
+function spiedOn(peer: Peer, limits: number[]): Peer {
+  const missing: Peer["missing"] = (known, limit, signal) => {
+    limits.push(limit);
+    return peer.missing(known, limit, signal);
+  };
+  return { ...peer, missing };
+}
+
 test("an answer that is too large is asked for in smaller pages, and all of it comes", async () => {
   const [source, target] = [openNode(1), openNode(2)];
   source.write(30, "😀".repeat(2500));
   const limits: number[] = [];
-  const peer = served(source, { maxBytes: 50_000 });
-  const spied: Peer = {
-    ...peer,
-    missing(known, limit, signal) {
-      limits.push(limit);
-      return peer.missing(known, limit, signal);
-    },
-  };
+  const spied = spiedOn(served(source, { maxBytes: 50_000 }), limits);
   expect(await pull(target.db, spied)).toMatchObject({ stored: 30, refused: [] });
   expect(ids(everything(target))).toEqual(ids(everything(source)));
   expect(limits.slice(0, 4)).toEqual([1000, 100, 10, 1]);
@@ -120,14 +122,7 @@ test("an event that is larger than any answer may be costs its cortex alone, and
   }
   source.write(1);
   const asked: number[] = [];
-  const peer = served(source, { maxBytes: 50_000 });
-  const spied: Peer = {
-    ...peer,
-    missing(known, limit, signal) {
-      asked.push(limit);
-      return peer.missing(known, limit, signal);
-    },
-  };
+  const spied = spiedOn(served(source, { maxBytes: 50_000 }), asked);
   for (const stored of [82, 0]) {
     asked.length = 0;
     const report = await pull(target.db, spied);

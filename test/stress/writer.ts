@@ -74,11 +74,12 @@ async function write(n: number): Promise<string[]> {
     if (form === "naive") return append(tx, stamped);
     return batch.length === 1 ? [await cortex.append(tx, batch[0]!)] : cortex.append(tx, batch);
   };
-  const transactions = {
-    together: () => writeTogether(db, appendAll),
-    plain: () => db.transaction(appendAll),
-    alone: () => writeTransaction(db, appendAll, { deadline: 120_000 }),
-  };
-  const stored = await transactions[form === "together" || form === "plain" ? form : "alone"]();
+  const stored = await transact(appendAll);
   return stored.map((event) => event.id);
+}
+
+function transact<T>(work: (tx: LibsqlTransaction) => Promise<T>): Promise<T> {
+  if (form === "together") return writeTogether(db, work);
+  if (form === "plain") return db.transaction(work);
+  return writeTransaction(db, work, { deadline: 120_000 });
 }
